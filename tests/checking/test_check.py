@@ -45,7 +45,7 @@ def test_a_check_is_findings_with_evidence_in_numbers():
     assert found.fired == ()
     assert found.leading is None
     assert found.seconds > 0
-    assert "Nothing found that would keep this network from learning" in str(found)
+    assert "Nothing was found that would keep this network from learning" in str(found)
     body = json.loads(json.dumps(found.to_json()))
     assert body["schema"] == 1
     assert Check.from_json(body) == found
@@ -56,7 +56,7 @@ def test_what_fired_is_told_first_with_its_remedy():
     network = nn.Sequential(make_net(4, 2), nn.Softmax(1))
     found = wf.check(network, rows, target)
     assert found.leading.code == "WF502"
-    assert "a softmax too many" in " ".join(str(found).split())
+    assert "applies a softmax itself" in " ".join(str(found).split())
     assert str(found).index("WF502") < str(found).index("Passed:")
 
 
@@ -106,7 +106,7 @@ class Pair(nn.Module):
 
 
 REFUSED = {
-    "two-inputs": (lambda rows, target: {"network": TwoInputs()}, "must map one tensor .*Wrap a forward of several"),
+    "two-inputs": (lambda rows, target: {"network": TwoInputs()}, "must map one tensor .*If forward takes several"),
     "two-outputs": (lambda rows, target: {"network": Pair()}, "must return one real tensor; found a tuple"),
     "other-rows": (lambda rows, target: {"y": target[:40]}, "must have the same rows"),
     "few-rows": (lambda rows, target: {"X": rows[:4], "y": target[:4]}, "8 at least"),

@@ -100,7 +100,7 @@ def test_split_seals_and_says_what_it_bought(run, made):
     assert ran.json["rows"]["train"] == 90
     text = run("split", made[0] / "iris.csv", "--target", "species", "--out", "other.wellfit", "--quiet").out
     assert "sealed" in text
-    assert "dev rows tell apart" in text
+    assert "dev rows distinguish" in text
 
 
 def test_columns_types_come_from_the_file(run, made, tmp_path):

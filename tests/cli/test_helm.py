@@ -72,7 +72,7 @@ def test_a_run_with_every_knob_fixed_is_refused(run, iris, tmp_path):
     boards = {board: vars(getattr(Config(), board)) for board in ("network", "optimization", "regularization")}
     tables = [f"[{board}]\n{_toml(knobs)}" for board, knobs in boards.items()]
     (tmp_path / "knobs.toml").write_text("\n".join(tables))
-    _run(run, iris, "--config", "knobs.toml").assert_refused("every knob of both boards fixed", "Free some")
+    _run(run, iris, "--config", "knobs.toml").assert_refused("every knob of both boards is fixed", "Free some")
     assert not (tmp_path / "iris.wellfit").exists()
 
 

@@ -115,7 +115,7 @@ REFUSED = {
     ),
     "one group": (
         lambda: wf.diagnose_predictions(**PAIRS, groups={part: np.zeros(ROWS) for part in PAIRS}),
-        "at least two of them",
+        "at least two groups",
     ),
 }
 

@@ -170,7 +170,7 @@ def test_a_column_that_marks_groups_is_named_before_it_is_dropped(kind):
     found = leaks(train, dev)
     assert found["WF207"].status == "fired"
     assert "person marks groups: 60 of about 18 adjacent and similar training rows" in found["WF207"].evidence
-    assert "60 of the 60 in dev are in train too. Split with --group-on person." in found["WF207"].evidence
+    assert "60 of the 60 groups in dev are in train too. Split with --group-on person." in found["WF207"].evidence
     assert found["WF206"].status == "not applicable"
     apart = persons(range(60, 80), 6, apart=3.0, kind=kind)
     assert leaks(train, apart)["WF207"].status == "passed"

@@ -59,7 +59,7 @@ def test_lambda_counts_weights_as_rows_and_weight_decay_does_not(two_classes):
     [
         ([1.0, -1.0, 1.0], r"finite and not negative; found -1.0 for row 1 \(1 such weights\)"),
         ([1.0, np.nan, 1.0], "finite and not negative; found nan for row 1"),
-        ([0.0, 0.0, 0.0], "all zero, of 3 rows"),
+        ([0.0, 0.0, 0.0], "only zeros for 3 rows"),
         ([1.0, 1.0], r"one sample weight; found sample_weight of shape \(2,\) for 3 rows"),
         (["a", "b", "c"], "sample weights must be numbers"),
     ],
@@ -98,9 +98,9 @@ def test_balanced_classes_weigh_what_scikit_learn_gives_them():
 def test_class_weights_that_cannot_be_are_refused(two_classes):
     X, y = two_classes
     for given, message in [
-        ({"perhaps": 2.0}, "must name classes of y; found 'perhaps'; y has 'no', 'yes'"),
+        ({"perhaps": 2.0}, "must contain only classes of y; found 'perhaps', while y contains 'no', 'yes'"),
         ({"no": -1.0}, "class weights must be finite"),
-        ({"no": 0.0, "yes": 0.0}, "some class of y must weigh more than zero"),
+        ({"no": 0.0, "yes": 0.0}, "at least one class of y must have a weight above zero"),
         ("even", "None, 'balanced' or a mapping; found class_weight='even'"),
     ]:
         with pytest.raises(wf.BadInput, match=message):

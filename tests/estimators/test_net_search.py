@@ -132,15 +132,15 @@ def test_five_folds_by_default_and_one_dev_split_where_rows_abound(two_classes, 
         (1, "a number of folds, at least 2"),
         (1.5, "a number of folds, at least 2"),
         (-0.2, "a number of folds, at least 2"),
-        (500, "there must be enough rows for the folds; found cv=500 for 240 rows"),
+        (500, "there must be enough rows for all folds; found cv=500 for 240 rows"),
         ("five", "cv must be a number of folds, a share, a splitter or an iterable"),
         ([], "at least one fold"),
         (
             [(np.arange(10), np.arange(5, 20))],
-            r"may be both trained on and measured; found row 5 \(5 such",
+            r"train and dev of a fold must not share rows; found row 5 \(5 such",
         ),
-        ([(np.arange(10), np.array([300]))], "places of rows of X; found place 300 in fold 0, X has 240 rows"),
-        ([(np.arange(10), np.array([], int))], "both sides of a fold must have places"),
+        ([(np.arange(10), np.array([300]))], "indices of rows of X; found index 300 in fold 0, while X has 240 rows"),
+        ([(np.arange(10), np.array([], int))], "both sides of a fold must be arrays of row indices"),
         (True, "cv must be a number of folds, a share, a splitter or an iterable"),
     ],
 )
@@ -152,11 +152,11 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rule": "two_se"}, "rule must be one of best, one_se; found rule='two_se'"),
+        ({"rule": "two_se"}, "rule must be best or one_se; found rule='two_se'"),
         ({"goal": "rmse"}, "goal rmse is for regression"),
         ({"goal": "accuracy"}, "a goal must be one of"),
-        ({"l2": 5.0}, "a knob that is searched must not be set as well; found l2=5.0"),
-        ({"dropout": 0.5}, "a knob that is searched must not be set as well; found dropout=0.5"),
+        ({"l2": 5.0}, "a knob must not be both searched and set; found l2=5.0"),
+        ({"dropout": 0.5}, "a knob must not be both searched and set; found dropout=0.5"),
         ({"over": {"lambda": [1.0]}}, "known knobs"),
         ({"over": {"l2": []}}, "at least one value"),
         ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid must not have more combinations than members"),
@@ -195,9 +195,9 @@ def test_groups_stay_on_one_side(two_classes):
 
 def test_groups_that_do_not_fit_are_refused(two_classes):
     X, y = two_classes
-    with pytest.raises(wf.BadInput, match=r"every row must have its group; found groups of shape \(3,\) for 240 rows"):
+    with pytest.raises(wf.BadInput, match=r"every row must have a group; found groups of shape \(3,\) for 240 rows"):
         net().fit(X, y, groups=[1, 2, 3])
-    with pytest.raises(wf.BadInput, match="there must be enough groups for the folds; found cv=5 for 2 groups"):
+    with pytest.raises(wf.BadInput, match="there must be enough groups for all folds; found cv=5 for 2 groups"):
         net(cv=5).fit(X, y, groups=np.arange(240) % 2)
 
 

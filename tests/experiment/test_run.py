@@ -117,7 +117,7 @@ def test_another_split_or_target_is_refused(finished, cancer_csv):
     ("options", "message"),
     [
         ({"budget": "soon"}, "a budget must be a time"),
-        ({"only": "pray"}, "--only takes one of"),
+        ({"only": "pray"}, "--only must be one of"),
         ({"target": "targets"}, "Did you mean 'target'"),
         ({"goal": "rmse"}, "goal rmse is for regression"),
     ],

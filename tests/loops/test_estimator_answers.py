@@ -207,7 +207,7 @@ LABELS = make_multilabel_classification(100, 4, random_state=0)[1]
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(600) // 300), "two groups"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(10)), "same number of rows"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, dev=X), "must be \\(X, y\\)"),
-        (lambda: wf.diagnose_estimator(object(), X, Y), "scikit-learn's kind"),
+        (lambda: wf.diagnose_estimator(object(), X, Y), "must be a scikit-learn estimator"),
     ],
     ids=["labels", "log loss", "order of three", "goal", "one dev group", "group rows", "dev", "another kind"],
 )

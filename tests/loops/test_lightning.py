@@ -391,9 +391,9 @@ REFUSED = {
         "must be \\(x, y\\)",
     ),
     "mappings": (Net, {"dev": DataLoader([{"x": X[0], "y": Y[0]}], 1)}, "must be \\(x, y\\)"),
-    "which loader": (Net, {"dev": [LOADERS["subsets"](DEV)] * 2}, "dev and train_dev must name"),
-    "no such loader": (Net, {"options": {"dev": "far"}}, "dev and train_dev must name"),
-    "two training loaders": (Net, {"train": {"a": LOADERS["subsets"](TRAIN)}}, "one training loader"),
+    "which loader": (Net, {"dev": [LOADERS["subsets"](DEV)] * 2}, "dev and train_dev must each name"),
+    "no such loader": (Net, {"options": {"dev": "far"}}, "dev and train_dev must each name"),
+    "two training loaders": (Net, {"train": {"a": LOADERS["subsets"](TRAIN)}}, "a single training loader"),
     "an iterator": (Net, {"train": iter(LOADERS["subsets"](TRAIN))}, "more than once"),
 }
 
@@ -412,7 +412,7 @@ def test_what_only_the_loss_could_tell_is_asked_before_the_first_update(labels):
     module = OwnBinary()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     train, dev = float_loaders(labels)
-    with pytest.raises(BadInput, match="what a module's outputs are"):
+    with pytest.raises(BadInput, match="the kind of a module's outputs"):
         fit(module, train, dev, epochs=1)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert _get_current_function_mode() is None

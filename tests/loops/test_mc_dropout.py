@@ -143,6 +143,6 @@ def test_a_pass_without_a_tensor_is_refused():
         def forward(self, x):
             return {"logits": self.drop(x)}
 
-    with pytest.raises(BadInput, match="must give a tensor"):
+    with pytest.raises(BadInput, match="must return a tensor"):
         wf.mc_dropout(Mapped(), torch.ones(3, 4), 2)
     assert wf.mc_dropout(Mapped(), torch.ones(3, 4), 2, activation=lambda found: found["logits"]).spread.any()

@@ -139,8 +139,8 @@ def test_what_the_user_says_counts_first():
 @pytest.mark.parametrize(
     ("outputs", "target", "options", "said"),
     [
-        (MILD, ONES, {}, "what a module's outputs are"),
-        (MILD, [0, 1, 1], {}, "what a module's outputs are"),
+        (MILD, ONES, {}, "the kind of a module's outputs"),
+        (MILD, [0, 1, 1], {}, "the kind of a module's outputs"),
         (COLUMNS, [[0.5, 0.5], [0.0, 1.0]], {"loss": nn.CrossEntropyLoss()}, "one class"),
         (COLUMNS, [1, 2], {}, "whole numbers from 0 to 1"),
         (COLUMNS, [1, -100], {}, "whole numbers from 0 to 1"),

@@ -202,7 +202,10 @@ class OwnLoss(nn.Module):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: fit(skorch.NeuralNet, Flat, y=Y.astype("float32"), criterion=OwnLoss), "what a module's outputs are"),
+        (
+            lambda: fit(skorch.NeuralNet, Flat, y=Y.astype("float32"), criterion=OwnLoss),
+            "the kind of a module's outputs",
+        ),
         (lambda: fit(skorch.NeuralNetClassifier, Net, options={"goal": "nothing"}), "goal"),
         (lambda: fit(skorch.NeuralNetClassifier, Net), "add up to 1"),
         (

@@ -51,7 +51,7 @@ def test_copies_are_left_out_before_anything_else_is_treated(repaired):
     assert step["because"] == "measurement: copies of training rows in dev"
     assert (
         step["did"]
-        == "drop rows: 80 training rows with copies in dev, which made the error look too low on 80 dev rows"
+        == "drop rows: 80 training rows with copies in dev, which made the error on 80 dev rows look too low"
     )
     dropped = [outcome for outcome in executor.known.values() if outcome.config.data.drop_rows]
     assert {len(outcome.train_losses) for outcome in dropped} == {TRAIN - COPIED}
@@ -72,7 +72,7 @@ def test_the_flattered_network_is_no_rival_of_the_honest_ones(repaired):
     assert state.outcome.config.data.drop_rows
     kinds = [journal[f"step/{step}"]["kind"] for step in range(1, state.step + 1)]
     assert kinds.count(KIND) == 1
-    assert "flattered by copies of training rows in dev" in ending(state, run=run)["sentence"]
+    assert "too low because of copies of training rows in dev" in ending(state, run=run)["sentence"]
 
 
 @pytest.mark.parametrize(

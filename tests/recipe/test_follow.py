@@ -84,7 +84,7 @@ def test_a_network_that_is_fine_is_left_alone():
     state = follow(run, SMALL)
     assert (state.step, executor.trained) == (0, 1)
     assert {gap.verdict for gap in state.diagnosis.gaps.values() if gap} == {"no"}
-    assert ending(state, run=run)["reason"] == "fine within tolerance"
+    assert ending(state, run=run)["reason"] == "every gap is within the tolerance"
 
 
 def test_a_replay_from_the_journal_decides_the_same_and_pays_the_same():

@@ -350,7 +350,7 @@ def test_every_prescribed_kind_can_be_carried_out_or_needs_a_person(kind):
     if not known.person:
         require_kind(kind, early_stopping=True)
         return
-    with pytest.raises(BadInput, match="needs a person") as refused:
+    with pytest.raises(BadInput, match="Only a person can carry out") as refused:
         require_kind(kind)
     assert known.person in refused.value.remedy
 

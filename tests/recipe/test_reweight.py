@@ -110,7 +110,7 @@ def test_the_price_is_paid_where_train_is_and_the_effective_rows_are_shown(shift
     assert step["errors_after"]["train"] > step["errors_before"]["train"]
     assert 50 <= step["effective_rows"] < TRAIN
     assert (
-        f"{TRAIN} weighted rows have as much information as {step['effective_rows']:,.0f} with equal weights"
+        f"{TRAIN} weighted rows contain as much information as {step['effective_rows']:,.0f} rows with equal weights"
         in step["did"]
     )
 
@@ -136,7 +136,7 @@ def test_without_a_shift_the_recipe_does_not_think_of_weights():
 
 
 def test_where_dev_was_not_told_from_train_there_is_nothing_to_try():
-    with pytest.raises(BadInput, match="needs something to try"):
+    with pytest.raises(BadInput, match="must have something to try"):
         _follow(_data(shift=1.8, weighed=False)[0], journal={})
 
 
@@ -144,5 +144,5 @@ def test_weights_that_leave_too_few_effective_rows_are_not_tried():
     data, _ = _data(shift=1.8)
     few = np.full(TRAIN, 1e-3)
     few[:20] = 20.0
-    with pytest.raises(BadInput, match="needs something to try"):
+    with pytest.raises(BadInput, match="must have something to try"):
         _follow(replace(data, importance={OF_TRAIN: few}), journal={})

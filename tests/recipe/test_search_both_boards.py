@@ -102,7 +102,7 @@ def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(finishe
     run, _ = run_of(data, optimal=0.05, budget=BUDGET, journal=journal)
     sentence = ending(finished["state"], run=run)["sentence"]
     assert ("by luck" in sentence) == said
-    assert ("had 20.0% by luck: others trained in the same way, with other seeds, have 25.0%." in sentence) == said
+    assert ("had 20.0% by luck: networks trained in the same way with other seeds have 25.0%." in sentence) == said
 
 
 def _is_after(name: str, cut: int) -> bool:

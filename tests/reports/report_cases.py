@@ -51,7 +51,7 @@ def split(**changes: Any) -> Line:
         "precision": {
             "dev_detects": 0.0104,
             "test_margin": 0.0138,
-            "sentence": "5,000 dev rows tell apart two models that differ by 1.04 points (power 80 %)",
+            "sentence": "5,000 dev rows distinguish two models that differ by 1.04 points (power 80 %)",
         },
         "seal": {"sha256": "9f2c" * 16, "rows": 5000, "sealed_at": "2026-11-22T20:00:00Z"},
         "duplicates": {"dev": 24, "test": 21, "test_in_dev": 3},

@@ -72,7 +72,7 @@ def test_no_errors_are_worth_one_row_a_group():
 
 
 def test_bad_input_says_so():
-    with pytest.raises(BadInput, match="two of them"):
+    with pytest.raises(BadInput, match="at least two groups"):
         grouped_mean(np.ones(5), np.zeros(5, int))
     with pytest.raises(BadInput, match="every row"):
         grouped_rate(np.ones(5), np.zeros(4, int))

@@ -116,7 +116,7 @@ def _weight_of(arrays):
     [
         pytest.param(lambda body, _: body.update(temperature=0), "temperature 0", id="temperature 0"),
         pytest.param(lambda body, _: body.update(temperature=math.nan), "temperature nan", id="temperature NaN"),
-        pytest.param(lambda _, arrays: _weight_of(arrays).fill(math.nan), "no numbers", id="NaN weights"),
+        pytest.param(lambda _, arrays: _weight_of(arrays).fill(math.nan), "not numbers", id="NaN weights"),
     ],
 )
 def test_what_would_predict_nothing_is_refused_though_it_is_signed(saved, spoil, message):

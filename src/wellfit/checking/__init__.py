@@ -1,1 +1,1 @@
-"""Is a network able to learn at all? Checks of a network, its loss and its optimizer before anything is trained."""
+"""Checks of whether a network, with its loss and its optimizer, can learn at all, before anything is trained."""

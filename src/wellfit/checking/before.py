@@ -1,6 +1,6 @@
-"""A network of the user's own on a prepared table or on batches: checked by itself before it is trained.
+"""Automatic checks of the user's own network, on a prepared table or on batches, before it is trained.
 
-Findings that fire are only warnings: the network is trained anyway.
+Findings that fire are only warnings; the network is trained anyway.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 
 _BATCHES = 2
 _SLOW = ("WF507", "WF511")
-"""They train and differentiate many times: too much before each of many fits."""
+"""These checks train and differentiate many times, which is too slow before each of many fits."""
 _OF_LOSS = ("WF501", "WF502", "WF512")
-"""They need the user's own loss."""
+"""These checks need the user's own loss."""
 
 
 def check_prepared(network: Network, data: Prepared, *, seed: int = 0) -> Check:
-    """Check a network on the training rows: the numbers, then each category as one-hot, by the module's own rules."""
+    """Check a network on the training rows: the numbers, and then each category as one-hot, by the module's rules."""
     dev = encoded(data.dev, data)
     return check(
         network,
@@ -43,7 +43,7 @@ def check_prepared(network: Network, data: Prepared, *, seed: int = 0) -> Check:
 
 
 def encoded(rows: Arrays, data: Prepared) -> Tensor:
-    """Return the inputs [rows, inputs] that a module receives (training/module.py)."""
+    """Return the inputs that a module receives [rows, inputs] (training/module.py)."""
     parts = [torch.as_tensor(rows.numeric)]
     for place, codes in enumerate(data.preparation.cardinalities):
         parts.append(OneHot(levels=codes - 1)(torch.as_tensor(rows.codes[:, place]).long()))
@@ -65,10 +65,10 @@ def warn_of_batches(
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> None:
-    """Check a module on its first batches (x, y), except for the slow checks, and warn of findings that fire.
+    """Run all but the slow checks on a module's first batches (x, y), and warn of findings that fire.
 
-    Batches of another form, and networks of several inputs or outputs, are left alone. Without a loss, checks of the
-    loss are left out.
+    Batches of a different form, and networks with several inputs or outputs, are not checked. Without a loss, the
+    checks of the loss are left out.
     """
     pairs = list(itertools.islice(batches, _BATCHES))
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
@@ -86,7 +86,7 @@ def warn_of_batches(
 
 
 def _squares(outputs: Tensor, _target: Tensor) -> Tensor:
-    """A loss for the gradients of outputs whose own loss is not known."""
+    """Return a loss that gives outputs a gradient if their own loss is not known."""
     return outputs.pow(2).mean()
 
 

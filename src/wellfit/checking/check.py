@@ -1,4 +1,4 @@
-"""`wf.check`: is this network able to learn at all?"""
+"""`wf.check`, which tests whether a network can learn at all."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ CAUSES = (
     *("WF505", "WF517", "WF502", "WF516", "WF514", "WF504", "WF515", "WF508", "WF503", "WF501"),
     *("WF512", "WF511", "WF513", "WF509", "WF510", "WF506", "WF518", "WF507"),
 )
-"""Codes in the order in which one explains another: fix the first that fired, and check again."""
+"""Codes in the order in which one explains another: fix the first finding that fired, and check again."""
 
 
 @dataclass(frozen=True)
 class Check(Record):
-    """The result of `wf.check`: every finding, and how long it took."""
+    """The result of `wf.check`: all findings, and the time that the checks took."""
 
     findings: tuple[Finding, ...]
     seconds: float
 
     @property
     def fired(self) -> tuple[Finding, ...]:
-        """Findings that fired, the likely cause of the others first."""
+        """The findings that fired, the likely cause of the others first."""
         known = {found.code: found for found in self.findings if found.status == "fired"}
         return tuple(known[code] for code in CAUSES if code in known)
 
@@ -74,9 +74,12 @@ class Check(Record):
         unknown = [found for found in self.findings if found.status == "not applicable"]
         if self.fired:
             first = self.fired[0]
-            head = f"{len(self.fired)} of {len(self.findings)} checks fired. Mend first: {first.code} {first.title}."
+            head = (
+                f"{len(self.fired)} of {len(self.findings)} checks fired. Fix this one first: {first.code} "
+                f"{first.title}."
+            )
         else:
-            head = f"Nothing found that would keep this network from learning ({len(passed)} checks passed)."
+            head = f"Nothing was found that would keep this network from learning ({len(passed)} checks passed)."
         lines = [head]
         for found in self.fired:
             lines += ["", f"{found.code} {found.title}", *_indented(found.evidence), *_indented(f"Do: {found.remedy}")]
@@ -108,15 +111,15 @@ def check(
 
     Args:
         network: an `nn.Module`, a factory `make_net(inputs, outputs)`, or a pair (module, loss).
-        X: rows as the module takes them: an array or tensor [rows, ...].
-        y: their targets, as the loss takes them; strings become classes.
-        loss: function of outputs and targets; by default cross-entropy, or squared error for real targets.
-        optimizer: your own; it is inspected, and a copy steps in its place.
-        dev: dev rows, or (rows, targets), to see whether they are scaled as train is.
-        seed: determines which rows are used, and the initial weights of a factory's network.
+        X: rows as the module takes them, an array or tensor [rows, ...].
+        y: the targets as the loss takes them; strings become classes.
+        loss: a function of outputs and targets; by default cross-entropy, or squared error for real targets.
+        optimizer: your own optimizer; it is inspected, and only a copy of it makes steps.
+        dev: dev rows, or (rows, targets), to check whether they are scaled like train.
+        seed: determines the rows that are used, and the initial weights of a factory's network.
 
     Raises:
-        BadInput: for a network, rows or a loss that do not fit together at all.
+        BadInput: if the network, the rows and the loss do not fit together at all.
     """
     return check_codes(CHECKS, network, X, y, loss=loss, optimizer=optimizer, dev=dev, seed=seed)
 
@@ -152,7 +155,7 @@ def _found(code: str, trial: Trial) -> Finding:
 
 
 class _one_thread:  # noqa: N801 - a context manager, read as a word
-    """Limit torch to one thread: next to another busy process, two threads wait for each other."""
+    """Limit torch to one thread, because next to another busy process two threads wait for each other."""
 
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()

@@ -21,17 +21,17 @@ ROWS = 64
 UPDATES = 3
 VANISHED = 1e-4
 EXPLODED = 1e3
-"""Ratio between the first and the last layers, of a gradient or of the differences between rows."""
+"""Limits for the ratio between the first and the last layers, of gradients or of differences between rows."""
 FEWEST_LAYERS = 3
 DEAD, PERHAPS_DEAD = 0.9, 0.6
-"""Share of a layer's units that are 0 (or saturated) for all rows."""
+"""Limits for the share of a layer's units that are 0 (or saturated) for all rows."""
 SATURATED = 0.999
 _ALIKE = 1e-4
 _LAYERS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
 
 
 def symmetric_units(trial: Trial) -> Finding:
-    """WF514: units that start alike with the same gradient stay alike; those that an update separates do not count."""
+    """WF514: fires for units that start equal and stay equal; units that an update separates do not count."""
     rows, target = trial.batch(ROWS)
     owners = _owners(trial.module)
     alike = {
@@ -40,7 +40,7 @@ def symmetric_units(trial: Trial) -> Finding:
         if value.dim() > 1 and len(value) > 1 and value.requires_grad and _are_alike(value) and owners[id(value)]
     }
     if not alike:
-        return finding("WF514", fired=False, evidence="No layer begins with equal units.")
+        return finding("WF514", fired=False, evidence="No layer starts with equal units.")
     trained = [value for value in trial.parameters.values() if value.requires_grad]
     size = math.sqrt(sum(float(value.detach().pow(2).sum()) for value in trained)) + 1
     for _ in range(UPDATES):
@@ -52,13 +52,16 @@ def symmetric_units(trial: Trial) -> Finding:
             if one is not None and norm > 0:
                 value.data -= 0.05 * size / norm * one
     still = [name for name, value in alike.items() if _are_alike(value)]
-    told = f"{len(alike)} layers begin with identical units; after {UPDATES} updates they still are in {len(still)}"
+    told = (
+        f"{len(alike)} layers start with identical units; after {UPDATES} updates, the units are still identical in "
+        f"{len(still)} of them"
+    )
     shown = f" ({', '.join(still[:4])})." if still else "."
     return finding("WF514", fired=bool(still), evidence=told + shown)
 
 
 def _owners(module: nn.Module) -> Mapping[int, bool]:
-    """Parameter -> whether its rows are units: those of embeddings and norms are not."""
+    """Return for each parameter whether its rows are units, which those of embeddings and norms are not."""
     apart = (nn.Embedding, nn.EmbeddingBag)
     return {
         id(value): not isinstance(owner, apart)
@@ -74,7 +77,7 @@ def _are_alike(value: Tensor) -> bool:
 
 @dataclass
 class Signal:
-    """One layer's output: how much it differs between rows, and the size of its gradient."""
+    """How much one layer's output differs between rows, and the size of its gradient."""
 
     name: str
     spread: float
@@ -82,7 +85,7 @@ class Signal:
 
 
 def through_depth(trial: Trial) -> Finding:
-    """WF515: differences between rows, and gradients, must be of similar size in the first and the last layers."""
+    """WF515: fires unless differences between rows and gradients have similar sizes in the first and last layers."""
     rows, target = trial.batch(ROWS)
     wake(trial.module)
     signals: list[Signal] = []
@@ -92,22 +95,22 @@ def through_depth(trial: Trial) -> Finding:
             loss.backward()  # type: ignore[no-untyped-call] # torch's
     known = [each for each in signals if math.isfinite(each.spread)]
     if len(known) < len(signals):
-        return finding("WF515", fired=True, evidence=f"What {signals[len(known)].name} gives is not finite.")
+        return finding("WF515", fired=True, evidence=f"The output of {signals[len(known)].name} is not finite.")
     if len(known) < FEWEST_LAYERS:
-        return finding("WF515", fired=None, evidence=f"{len(known)} layers with weights: no depth to speak of.")
+        return finding("WF515", fired=None, evidence=f"The network has only {len(known)} layers with weights.")
     part = max(1, len(known) // 3)
     early, last = known[:part], known[-1]
     hidden = known[part:-1]
     if max(each.spread for each in early) == 0:
-        return finding("WF515", fired=None, evidence=f"{early[0].name} gives the same for all rows (WF508).")
+        return finding("WF515", fired=None, evidence=f"The output of {early[0].name} is the same for all rows (WF508).")
     forward = max(each.spread for each in hidden) / max(each.spread for each in early)
     back = [each.gradient for each in early if each.gradient > 0]
     backward = max(back) / last.gradient if back and last.gradient > 0 else 1.0
     growth = min(back) / last.gradient if back and last.gradient > 0 else 1.0
     ends = hidden[-1].spread / max(early[0].spread, 1e-300)
     told = (
-        f"From {early[0].name} to {hidden[-1].name} what differs between rows changes {ends:.2g} times; the gradient "
-        f"at {early[0].name} is {backward:.2g} of that at {last.name}, over {len(known)} layers."
+        f"From {early[0].name} to {hidden[-1].name} the differences between rows change by a factor of {ends:.2g}; "
+        f"the gradient at {early[0].name} is {backward:.2g} times that at {last.name}, over {len(known)} layers."
     )
     vanishes = backward < VANISHED or forward < VANISHED
     explodes = growth > EXPLODED or min(each.spread for each in hidden[-part:]) > EXPLODED * early[0].spread
@@ -150,7 +153,7 @@ def _is_layer(layer: nn.Module) -> bool:
 
 
 def _scales(trial: Trial) -> str:
-    """The weight whose standard deviation is farthest from He's, sqrt(2 / inputs)."""
+    """Describe the weight whose standard deviation differs most from He's, sqrt(2 / inputs)."""
     off = {}
     for name, value in trial.parameters.items():
         if value.dim() > 1 and len(value) > 1:
@@ -159,12 +162,12 @@ def _scales(trial: Trial) -> str:
     if not off:
         return ""
     name, (_, spread, he) = max(off.items(), key=lambda item: item[1][0])
-    return f"Farthest from its usual scale is {name}: standard deviation {spread:.2g}, He's is {he:.2g}."
+    return f"The scale of {name} is the most unusual: its standard deviation is {spread:.2g}, and He's is {he:.2g}."
 
 
 @dataclass
 class Units(TorchFunctionMode):
-    """Context manager that counts, at each call of an activation, the units with the same output for all rows."""
+    """A mode that counts, at each call of an activation, the units with the same output for all rows."""
 
     shares: list[tuple[str, float]] = field(default_factory=list)
 
@@ -174,7 +177,7 @@ class Units(TorchFunctionMode):
     def __torch_function__(  # noqa: PLR0917 - the signature is torch's
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Call `func`, and inspect the output if it is an activation."""
+        """Call `func`, and inspect its output if it is an activation."""
         found = func(*args, **(kwargs or {}))
         if isinstance(found, Tensor) and found.dim() > 1 and len(found) > 1:
             if func in _RELUS:
@@ -185,16 +188,17 @@ class Units(TorchFunctionMode):
 
 
 def dead_units(trial: Trial) -> Finding:
-    """WF516: ReLU units that are 0, or tanh units that are at their limit, for all rows."""
+    """WF516: fires for ReLU units that are 0, or tanh units that are at their limit, for all rows."""
     rows, _ = trial.batch(ROWS)
     wake(trial.module)
     with torch.no_grad(), trial.quiet(), Units() as units:
         trial.run(rows, training=True)
     if not units.shares:
-        return finding("WF516", fired=None, evidence="No ReLU and no tanh was seen.")
+        return finding("WF516", fired=None, evidence="The network does not call relu or tanh.")
     place, (kind, worst) = max(enumerate(units.shares), key=lambda item: item[1][1])
     told = (
-        f"Activation {place + 1} of {len(units.shares)} ({kind}): {worst:.0%} of its units say the same for all rows."
+        f"Activation {place + 1} of {len(units.shares)} ({kind}): {worst:.0%} of its units have the same output for "
+        "all rows."
     )
     return finding("WF516", fired=True if worst > DEAD else None if worst > PERHAPS_DEAD else False, evidence=told)
 

@@ -18,20 +18,20 @@ ROWS = 8
 RATES = (3e-3, 1e-2, 5e-4)
 STEPS = 250
 SECONDS = 0.8
-"""Processor time for each learning rate: other busy processes must not change the finding."""
+"""Processor time for each learning rate, so that other busy processes do not change the finding."""
 FITTED, NOT_FITTED = 0.1, 0.5
-"""Fractions of the best constant's loss: a loss up to the first is fitted, one above the second is not."""
+"""Fractions of the best constant's loss: a loss below the first counts as fitted, and one above the second does not."""
 LEAST_STEPS = 12
 UNMOVED = 0.9
-"""Fraction above which half as many steps settle the question."""
+"""Fraction of the best constant's loss above which half of the steps are enough to decide."""
 OWN_STEPS = 60
 MOVED = 1e-3
-"""Fraction of the loss by which the caller's optimizer must lower it."""
+"""Fraction by which the caller's optimizer must lower the loss."""
 _SAME = 1e-6
 
 
 def small_batch(trial: Trial) -> Finding:
-    """WF507: a few rows must be fitted to near zero, with noise and dropout off."""
+    """WF507: fires unless a few rows can be fitted to a loss near zero, with noise and dropout off."""
     rows, target = _few(trial)
     with torch.no_grad(), trial.quiet():
         outputs = trial.run(rows, training=True)
@@ -51,7 +51,8 @@ def small_batch(trial: Trial) -> Finding:
             break
     right = _share_right(trial, rows, target) if lowest > FITTED * guessing else 1.0
     told = (
-        f"{len(rows)} rows: from a loss of {start:.3g} to {lowest:.3g} in {steps} steps; guessing has {guessing:.3g}."
+        f"The loss of {len(rows)} rows went from {start:.3g} to {lowest:.3g} in {steps} steps; the loss of guessing "
+        f"is {guessing:.3g}."
     )
     if lowest <= FITTED * guessing or (right == 1 and lowest <= NOT_FITTED * guessing):
         return finding("WF507", fired=False, evidence=told)
@@ -60,7 +61,7 @@ def small_batch(trial: Trial) -> Finding:
 
 
 def _few(trial: Trial) -> tuple[Tensor, Tensor]:
-    """Return few enough rows for even a small network to have enough parameters for them."""
+    """Return so few rows that even a small network has enough parameters for them."""
     rows, target = trial.batch(64)
     different = torch.unique(rows.flatten(1), dim=0, return_inverse=True)[1]
     first = [place for place, kind in enumerate(different.tolist()) if kind not in different[:place].tolist()]
@@ -76,7 +77,7 @@ def _outputs(trial: Trial) -> int:
 
 
 def _fit(trial: Trial, batch: tuple[Tensor, Tensor], *, rate: float, goal: float) -> tuple[float, int]:
-    """Train with Adam; return the lowest loss and the number of steps."""
+    """Train with Adam, and return the lowest loss and the number of steps."""
     rows, target = batch
     trained = [value for value in trial.parameters.values() if value.requires_grad]
     lowest, ends = math.inf, time.process_time() + SECONDS
@@ -98,7 +99,7 @@ def _fit(trial: Trial, batch: tuple[Tensor, Tensor], *, rate: float, goal: float
 
 
 def _share_right(trial: Trial, rows: Tensor, target: Tensor) -> float:
-    """Share of rows whose class has the highest output after training; 0 if there are no classes."""
+    """Return the share of rows whose class has the highest output after training; 0 if there are no classes."""
     if trial.reads != "logits" or target.is_floating_point():
         return 0.0
     with kept(*trial.roots):
@@ -108,7 +109,7 @@ def _share_right(trial: Trial, rows: Tensor, target: Tensor) -> float:
 
 
 def _with_own_optimizer(trial: Trial, rows: Tensor, target: Tensor) -> str:
-    """Say how the caller's optimizer fails to lower the loss, judged by a copy that steps in its place."""
+    """Describe how a copy of the caller's optimizer fails to lower the loss; "" if it does not fail."""
     if trial.optimizer is None or isinstance(trial.optimizer, torch.optim.LBFGS):
         return ""
     with kept(*trial.roots):
@@ -136,7 +137,7 @@ def _with_own_optimizer(trial: Trial, rows: Tensor, target: Tensor) -> str:
 
 
 def _stand_in(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """Return an optimizer of the same parameters whose state and groups are copies."""
+    """Return an optimizer of the same parameters, with copies of its state and groups."""
     made = copy.copy(optimizer)
     made.param_groups = [dict(group) for group in optimizer.param_groups]
     made.state = defaultdict(dict)
@@ -146,7 +147,7 @@ def _stand_in(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
 
 
 def inputs_matter(trial: Trial) -> Finding:
-    """WF508: outputs must differ between rows, in training and in evaluation."""
+    """WF508: fires unless outputs differ between rows, in training and in evaluation."""
     rows, _ = trial.batch(64)
     wake(trial.module)
     spreads = {}
@@ -156,5 +157,5 @@ def inputs_matter(trial: Trial) -> Finding:
             apart = float((outputs - outputs.mean(0)).abs().max())
             spreads["training" if training else "evaluation"] = apart / (float(outputs.abs().max()) + 1e-30)
     mode, least = min(spreads.items(), key=lambda item: item[1])
-    told = f"Outputs of {len(rows)} rows differ by {least:.2g} of the largest one in {mode}."
+    told = f"In {mode}, the outputs of {len(rows)} rows differ by {least:.2g} times the largest one."
     return finding("WF508", fired=not least > _SAME, evidence=told)

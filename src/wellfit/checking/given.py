@@ -1,4 +1,4 @@
-"""The caller's arguments -> a trial: the network, its rows as tensors, and a loss that takes its outputs."""
+"""Conversion of the caller's arguments to a trial: a network, its rows as tensors, and a loss for its outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wellfit.training.module_checks import build
 
 Network: TypeAlias = nn.Module | Callable[..., nn.Module] | tuple[nn.Module, Callable[..., Any]]
 MOST_ROWS = 4096
-"""Most rows that are used."""
+"""Largest number of rows that are used."""
 MOST_CLASSES = 20
-"""Most distinct whole numbers for which a target is still taken for classes."""
+"""Largest number of distinct whole numbers for which a target still counts as classes."""
 FEWEST_ROWS = 8
 MOST_OPERATIONS = 4e9
-"""Operations in one pass over a batch: a few hundredths of a second on one core."""
+"""Most operations in one pass over a batch, a few hundredths of a second on one core."""
 
 
 def trial_of(
@@ -36,7 +36,7 @@ def trial_of(
     dev: Any,
     seed: int,
 ) -> Trial:
-    """Return the trial for the arguments of `check`; refuse arguments that do not fit together at all."""
+    """Return the trial for the arguments of `check`, and refuse arguments that do not fit together at all."""
     if isinstance(network, tuple):
         network, loss = _pair(network, loss)
     values, wanted = _tensor(rows, name="X"), _target(target)
@@ -66,8 +66,8 @@ def _pair(network: tuple[Any, ...], loss: Loss | None) -> tuple[nn.Module, Loss]
     if len(network) != 2 or loss is not None or not callable(network[1]):
         raise BadInput(
             "a network and its loss must be a pair (module, loss)",
-            found=f"{len(network)} values" + (" and loss= beside them" if loss is not None else ""),
-            remedy="Give wf.check((module, loss), X, y), or loss= alone",
+            found=f"{len(network)} values" + (" and loss= in addition" if loss is not None else ""),
+            remedy="Call wf.check((module, loss), X, y), or give the module alone and loss=",
         )
     return network[0], network[1]
 
@@ -82,14 +82,14 @@ def _tensor(values: Any, *, name: str) -> Tensor:
         return torch.as_tensor(array.copy())
     except (TypeError, ValueError) as error:
         raise BadInput(
-            f"{name} must be numbers, an array or tensor [rows, ...]",
+            f"{name} must be an array or tensor of numbers [rows, ...]",
             found=f"a {type(values).__name__} ({error})",
-            remedy="Encode categories first, or use `wellfit check DATA --target COLUMN`, which does",
+            remedy="Encode categories first, or use `wellfit check DATA --target COLUMN`, which encodes them",
         ) from error
 
 
 def _target(values: Any) -> Tensor:
-    """Targets as a loss takes them: classes as whole numbers from 0, real values unchanged."""
+    """Return targets as a loss takes them: classes as whole numbers from 0, and real values unchanged."""
     if isinstance(values, Tensor):
         return values.detach()
     array = np.asarray(values)
@@ -102,25 +102,25 @@ def _target(values: Any) -> Tensor:
 def _require_rows(rows: Tensor, target: Tensor) -> None:
     if rows.dim() < 2 or target.dim() < 1 or len(rows) != len(target) or len(rows) < FEWEST_ROWS:
         raise BadInput(
-            f"X and y must have the same rows, {FEWEST_ROWS} at least, and X columns beside them",
+            f"X and y must have the same number of rows, at least {FEWEST_ROWS}, and X must have columns",
             found=f"X {list(rows.shape)} and y {list(target.shape)}",
             remedy="Give X as [rows, ...] and y as [rows] or [rows, ...]",
         )
     if rows.is_floating_point() and not bool(torch.isfinite(rows).all()):
-        raise BadInput("X must be finite", found="NaN or infinity", remedy="Fill in what is missing first")
+        raise BadInput("X must be finite", found="NaN or infinity", remedy="Fill in missing values first")
 
 
 def _require_no_optimizer(optimizer: torch.optim.Optimizer | None) -> None:
     if optimizer is not None:
         raise BadInput(
-            "an optimizer must come with the module whose parameters it holds",
-            found="optimizer= with a factory, which builds a module of its own",
-            remedy="Give the module in place of the factory",
+            "an optimizer must come with the module whose parameters it updates",
+            found="optimizer= with a factory, which builds a new module",
+            remedy="Give the module instead of the factory",
         )
 
 
 def _built(factory: Any, rows: Tensor, target: Tensor, *, task: Task, seed: int) -> nn.Module:
-    """Build a network for the columns of X (channels of pictures, the last axis of series) and the classes of y."""
+    """Build a network for the columns of X (channels of pictures, last axis of series) and the classes of y."""
     inputs = rows.shape[-1] if rows.dim() == 3 else rows.shape[1]
     alone = 1 if target.dim() == 1 else target.shape[1]
     outputs = int(target.max()) + 1 if task == "classification" else alone
@@ -138,7 +138,7 @@ def _placed(values: Tensor, network: nn.Module) -> Tensor:
 
 
 def _as_inputs(network: nn.Module, rows: Tensor) -> Tensor:
-    """Real numbers in the type of the parameters; whole numbers stay whole if the network embeds them."""
+    """Convert real numbers to the type of the parameters; whole numbers stay whole if the network embeds them."""
     if not rows.is_floating_point() and any(
         isinstance(one, nn.Embedding | nn.EmbeddingBag) for one in network.modules()
     ):
@@ -147,7 +147,7 @@ def _as_inputs(network: nn.Module, rows: Tensor) -> Tensor:
 
 
 def _order(target: Tensor, *, seed: int) -> Tensor:
-    """Return an order of the rows that begins with one of each class, then another of each, and so on."""
+    """Return an order of the rows that starts with one row of each class, then another of each, and so on."""
     generator = torch.Generator().manual_seed(seed)
     mixed = torch.randperm(len(target), generator=generator)
     if target.is_floating_point() or target.dim() > 1:
@@ -161,7 +161,7 @@ def _order(target: Tensor, *, seed: int) -> Tensor:
 
 
 def _tried(trial: Trial, *, given: bool) -> Trial:
-    """Run the network once; refused outputs are a finding if the loss is the caller's own."""
+    """Run the network once; if the loss is the caller's own, refused outputs become a finding."""
     with kept(*trial.roots), torch.no_grad():
         seed_all(0)
         try:
@@ -170,13 +170,13 @@ def _tried(trial: Trial, *, given: bool) -> Trial:
             raise BadInput(
                 f"the network must map one tensor {['rows', *trial.rows.shape[1:]]} to its outputs",
                 found=f"{type(error).__name__}: {error}",
-                remedy="Wrap a forward of several inputs in a module that takes them out of one tensor",
+                remedy="If forward takes several inputs, wrap it in a module that extracts them from one tensor",
             ) from error
         if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
             raise BadInput(
                 "the network must return one real tensor",
                 found=f"a {type(outputs).__name__}",
-                remedy="Wrap it in a module whose forward returns the tensor that the loss takes",
+                remedy="Wrap the network in a module whose forward returns the tensor that the loss takes",
             )
         if not given and len(outputs) == FEWEST_ROWS:
             _require_loss(trial, outputs)
@@ -184,7 +184,7 @@ def _tried(trial: Trial, *, given: bool) -> Trial:
 
 
 def _rows_at_once(trial: Trial) -> int:
-    """Return how many rows are run at once, by the operations of one: without a clock, so that it is reproducible."""
+    """Return how many rows to run at once, by operations per row instead of a clock, so that it is reproducible."""
     operations = 0.0
 
     def count(layer: nn.Module, _given: object, outputs: Any) -> None:
@@ -213,5 +213,5 @@ def _require_loss(trial: Trial, outputs: Tensor) -> None:
         raise BadInput(
             "outputs and y must fit together: logits [rows, classes] for classes, values [rows, 1] for numbers",
             found=f"outputs {list(outputs.shape)} and y {list(trial.target.shape)} ({error})",
-            remedy="Give the network as many outputs as there are classes, or your own loss=",
+            remedy="Give the network as many outputs as there are classes, or pass your own loss=",
         ) from error

@@ -1,4 +1,4 @@
-"""WF511: gradients against central differences, tensor by tensor, in float64 and with the noise held fixed."""
+"""WF511: gradients compared with central differences, tensor by tensor, in float64 and with the noise held fixed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 6
 STEPS = (1e-5, 1e-6, 1e-7)
-"""Steps along a random direction, in units of the tensor's own values; smaller ones are for kinks in between."""
+"""Steps along a random direction, in units of the tensor's own values; the smaller ones avoid kinks."""
 TOLERANCE = 1e-3
-"""Relative difference; central differences in float64 are accurate to about 1e-8."""
+"""Relative difference that is tolerated; central differences in float64 are accurate to about 1e-8."""
 _FLAT = 1e-6
 SECONDS = 1.0
-"""Processor time, for evaluation and for training each."""
+"""Processor time for evaluation, and again for training."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One tensor: the slope along a direction, by backward and by central differences."""
+    """The slope of one tensor along a direction, by backward and by central differences."""
 
     name: str
     backward: float
@@ -33,15 +33,18 @@ class Compared:
 
     def __str__(self) -> str:
         times = (
-            f", {self.backward / self.difference:.3g} times"
+            f", a factor of {self.backward / self.difference:.3g}"
             if abs(self.difference) > _FLAT * abs(self.backward)
             else ""
         )
-        return f"{self.name}: backward gives {self.backward:.4g}, central differences {self.difference:.4g}{times}"
+        return (
+            f"{self.name}: backward gives {self.backward:.4g}, and central differences give "
+            f"{self.difference:.4g}{times}"
+        )
 
 
 def right_gradients(trial: Trial) -> Finding:
-    """WF511: the slope along a random direction of each parameter tensor, by backward and by central differences."""
+    """WF511: fires if backward and central differences give different slopes along a random direction of a tensor."""
     rows, target = trial.batch(min(ROWS, trial.most // 4))
     batch = (rows.double() if rows.is_floating_point() else rows, _double(target))
     wrong: dict[str, Compared] = {}
@@ -57,11 +60,11 @@ def right_gradients(trial: Trial) -> Finding:
                     wrong, done = {**found, **wrong}, max(done, compared)
             except FAILURES as error:
                 if not training:
-                    return finding("WF511", fired=None, evidence=f"It cannot be run in float64: {error}.")
+                    return finding("WF511", fired=None, evidence=f"The network cannot be run in float64: {error}.")
     total = sum(value.requires_grad for value in trial.parameters.values())
     if wrong:
         told = "; ".join(map(str, list(wrong.values())[:4]))
-        return finding("WF511", fired=True, evidence=f"{len(wrong)} of {done} tensors. {told}.")
+        return finding("WF511", fired=True, evidence=f"{len(wrong)} of {done} tensors have wrong gradients. {told}.")
     told = f"{done} of {total} tensors agree with central differences within {TOLERANCE:g}."
     return finding("WF511", fired=False if done else None, evidence=told)
 
@@ -101,7 +104,7 @@ def _slope(
     training: bool,
     buffers: Mapping[str, Tensor],
 ) -> tuple[float, float] | None:
-    """Return (backward, difference) if they disagree at every step size, and these agree among themselves."""
+    """Return (backward, difference) if they disagree at every step size while the differences agree with each other."""
     here = parameter.data
     scale = max(float(here.pow(2).mean().sqrt()), 1e-2)
     direction = scale * torch.randn_like(here)
@@ -133,7 +136,7 @@ def _gap(
     training: bool,
     buffers: Mapping[str, Tensor],
 ) -> float:
-    """Return twice the difference between the slopes on both sides: at a kink, backward may return either."""
+    """Return twice the difference between the slopes on both sides, since at a kink backward may return either."""
     here, values = parameter.data, []
     for sign in (-1, 0, 1):
         parameter.data = here + sign * STEPS[1] * direction
@@ -151,7 +154,7 @@ def _value(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool, buffer
 
 
 def _repeats(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool) -> bool:
-    """True if the loss depends on the parameters alone: it is the same twice, and no internal state changes it.
+    """Return True if the loss depends on the parameters alone, that is, if it repeats and no state changes it.
 
     Among layers that change buffers, only norms over the batch do not read them in training.
     """

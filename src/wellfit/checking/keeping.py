@@ -1,4 +1,4 @@
-"""Checks borrow all that they may change: the network, its buffers and the generators are restored afterwards."""
+"""Protection of everything that checks may change: the network, its buffers and the random generators."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CONTAINERS = (dict, list, set)
 
 @contextmanager
 def kept(*roots: nn.Module) -> Iterator[None]:
-    """Put modules, their tensors and every random generator back at the end, whatever happened.
+    """Restore modules, their tensors and every random generator at the end, even after an exception.
 
-    Inside, parameters and buffers hold copies; the tensors of the caller are not touched.
+    Inside, parameters and buffers contain copies, and the caller's tensors do not change.
     """
     modules = list({id(one): one for root in roots for one in root.modules()}.values())
     attributes = [(one, dict(vars(one)), _contents(one)) for one in modules]
@@ -44,14 +44,14 @@ def kept(*roots: nn.Module) -> Iterator[None]:
 
 
 def seed_all(seed: int) -> None:
-    """Seed every generator that a network may draw from; only inside `kept`."""
+    """Seed every generator from which a network may draw; use it only inside `kept`."""
     torch.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the network may draw from it
 
 
 def wake(*roots: nn.Module) -> None:
-    """Give random values to parameters that are constant, such as zeros that a network starts with on purpose.
+    """Give random values to constant parameters, such as zeros with which a network starts on purpose.
 
     A last layer, a gate or a branch that starts at zero hides everything before it until the first update.
     """
@@ -63,7 +63,7 @@ def wake(*roots: nn.Module) -> None:
 
 
 def _borrow(modules: list[nn.Module], tensors: list[tuple[nn.Parameter, Tensor, Tensor | None, bool]]) -> None:
-    """Replace values by copies; tensors that share memory still share it."""
+    """Replace values by copies, where tensors that share memory still share it."""
     copies: dict[tuple[Any, ...], Tensor] = {}
 
     def copy(value: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def _borrow(modules: list[nn.Module], tensors: list[tuple[nn.Parameter, Tensor, 
 
 
 def _contents(module: nn.Module) -> dict[str, Any]:
-    """The contents of the containers among a module's attributes; forward may append to them."""
+    """Return the contents of the containers among a module's attributes, to which forward may append."""
     return {name: value.copy() for name, value in vars(module).items() if isinstance(value, _CONTAINERS)}
 
 

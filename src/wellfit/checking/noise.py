@@ -1,4 +1,4 @@
-"""WF509 and WF510: evaluation that is not reproducible, and training without the noise that was asked for."""
+"""WF509 and WF510: evaluation that is not reproducible, and training without the requested dropout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wellfit.diagnosis.findings import Finding, finding
 ROWS = 32
 TOLERANCE = 1e-5
 NAMES = ("dropout", "dropout_p", "drop", "drop_rate", "dropout_rate", "keep_prob", "drop_prob")
-"""Attributes of a user's own layers that ask for noise, between 0 and 1."""
+"""Attributes by which a user's own layers ask for noise, with values between 0 and 1."""
 
 
 def repeats_itself(trial: Trial) -> Finding:
-    """WF509: in evaluation the same rows must give the same outputs, and leave no trace in the buffers."""
+    """WF509: fires unless, in evaluation, the same rows give the same outputs and leave the buffers unchanged."""
     rows, _ = trial.batch(ROWS)
     wake(trial.module)
     with torch.no_grad():
@@ -28,14 +28,17 @@ def repeats_itself(trial: Trial) -> Finding:
         before = {name: value.clone() for name, value in trial.module.named_buffers()}
         change = _apart(first, trial.run(rows, training=False, seed=2))
         moved = [name for name, value in trial.module.named_buffers() if not _equal(before.get(name), value)]
-    told = f"The same rows twice in evaluation: outputs differ by {change:.2g} of the largest one."
+    told = (
+        f"When the same rows are predicted twice in evaluation, the outputs differ by {change:.2g} times the largest "
+        "one."
+    )
     if moved:
         told += f" Evaluation changes {', '.join(moved[:3])}."
     return finding("WF509", fired=bool(moved) or not change <= TOLERANCE, evidence=told)
 
 
 def has_noise(trial: Trial) -> Finding:
-    """WF510: where dropout is asked for, training must apply it."""
+    """WF510: fires if a layer asks for dropout but training does not apply it."""
     asked = dict(_asked(trial.module))
     if not asked:
         return finding("WF510", fired=None, evidence="No layer asks for dropout.")
@@ -57,9 +60,12 @@ def has_noise(trial: Trial) -> Finding:
     change = _apart(*outputs)
     idle |= {name for name, layer in trial.module.named_modules() if _of_one_layer(layer)}
     shown = ", ".join(f"{name or 'the network'}: {rate:g}" for name, rate in list(asked.items())[:4])
-    told = f"Asked for ({shown}); the same rows twice in training differ by {change:.2g} of the largest output."
+    told = (
+        f"Dropout is requested ({shown}). When the same rows are run twice in training, the outputs differ by "
+        f"{change:.2g} times the largest one."
+    )
     if idle:
-        told += f" Nothing is dropped at {', '.join(sorted(idle)[:4])}."
+        told += f" These layers drop nothing: {', '.join(sorted(idle)[:4])}."
     return finding("WF510", fired=bool(idle) or not change > TOLERANCE, evidence=told)
 
 
@@ -79,7 +85,7 @@ def _asked(module: nn.Module) -> Iterator[tuple[str, float]]:
 
 
 def _of_one_layer(layer: nn.Module) -> bool:
-    """True for a recurrent layer with dropout between its layers, but only one layer."""
+    """Return True for a recurrent layer that has dropout between its layers, but only one layer."""
     return isinstance(layer, nn.RNNBase) and layer.num_layers == 1 and layer.dropout > 0
 
 

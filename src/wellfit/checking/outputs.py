@@ -14,22 +14,22 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 128
 NATS_ABOVE = 1.5
-"""Above log K: logits with a variance of 3, more than any usual initialization gives."""
+"""Excess over log K that logits with a variance of 3 cause, which no usual initialization reaches."""
 TIMES_ABOVE = 4.0
-"""A squared error of 4 times the variance of y: its mean is off by 1.7 of its standard deviations."""
+"""Multiple of the variance of y; outputs then miss the mean of y by 1.7 standard deviations."""
 PROBES = 4
-"""Number of other sets of weights, at each of two scales."""
+"""Number of random sets of weights at each of two scales."""
 PROBE_SCALES = (3.0, 30.0)
 WIDER = 0.2
 """Fraction by which bounds may widen from one scale to the next."""
 BEYOND = 0.5
-"""Standard deviations of y by which its extremes may exceed the bounds."""
+"""Number of standard deviations of y by which its extremes may exceed the bounds."""
 LEAST_REACHED = 0.1
 """Fraction of the loss of guessing that bounded outputs must be able to reach."""
 
 
 def loss_at_start(trial: Trial) -> Finding:
-    """WF501: the first loss compared with that of guessing."""
+    """WF501: fires if the loss at the start is far above that of guessing."""
     rows, target = trial.batch(ROWS)
     with torch.no_grad(), trial.quiet():
         outputs = trial.run(rows, training=True)
@@ -41,18 +41,25 @@ def loss_at_start(trial: Trial) -> Finding:
     found /= per_row
     if guessing is not None:
         guessing /= per_row
-        told = f"The loss at the start is {found:.3g}; equal shares for all classes give {guessing:.3g}."
+        told = f"The loss at the start is {found:.3g}; equal probabilities for all classes give {guessing:.3g}."
         return finding("WF501", fired=not found <= guessing + NATS_ABOVE, evidence=told)
     best = trial.best_constant(outputs.detach(), target)
     if best is None or trial.reads == "log-probabilities":
-        return finding("WF501", fired=None, evidence=f"The loss at the start is {found:.3g}; guessing has no minimum.")
+        return finding(
+            "WF501",
+            fired=None,
+            evidence=f"The loss at the start is {found:.3g}, but it has no minimum over constants to compare with.",
+        )
     best /= per_row
-    told = f"The loss at the start is {found:.3g}; the best constant (for squared errors the variance of y) {best:.3g}."
+    told = (
+        f"The loss at the start is {found:.3g}; that of the best constant (the variance of y for squared errors) is "
+        f"{best:.3g}."
+    )
     return finding("WF501", fired=not found <= TIMES_ABOVE * best + 1e-12, evidence=told)
 
 
 def outputs_fit_loss(trial: Trial) -> Finding:
-    """WF502: probabilities where logits are wanted, and the like; and a loss that does not compare row by row."""
+    """WF502: fires for outputs of the wrong kind (such as probabilities instead of logits), or if rows are mixed."""
     rows, target = trial.batch(ROWS)
     outputs = trial.run(rows, training=True).detach()
     try:
@@ -65,7 +72,10 @@ def outputs_fit_loss(trial: Trial) -> Finding:
         bounds = _bounds(trial, rows)
         told = _out_of_reach(trial, target, bounds)
         if not told:
-            shown = f"The loss takes them as {trial.reads}; other weights give {bounds.low:.3g} to {bounds.high:.3g}."
+            shown = (
+                f"The loss takes the outputs as {trial.reads}; random weights give outputs from {bounds.low:.3g} to "
+                f"{bounds.high:.3g}."
+            )
             return finding("WF502", fired=False, evidence=shown)
     return finding("WF502", fired=True, evidence=told)
 
@@ -78,40 +88,41 @@ def _broadcast(trial: Trial, outputs: Tensor, target: Tensor) -> str:
     if abs(here - alike) <= 1e-4 * (abs(alike) + 1e-12):
         return ""
     shapes = f"{list(outputs.shape)} and targets {list(target.shape)}"
-    return f"Outputs {shapes} are compared all with all: the loss is {here:.4g}, row by row it is {alike:.4g}."
+    return (
+        f"Every output is compared with every target, because outputs have shape {shapes}: the loss is {here:.4g}, "
+        f"but row by row it is {alike:.4g}."
+    )
 
 
 def _not_normalized(trial: Trial, outputs: Tensor) -> str:
-    """Describe outputs that are not log-probabilities where the loss wants them, or are already probabilities."""
+    """Describe outputs that are not log-probabilities although the loss expects them, or are already probabilities."""
     if outputs.dim() < 2 or outputs.shape[1] < 2:
         return ""
     total = outputs.logsumexp(1)
     if trial.reads == "log-probabilities" and float(total.abs().max()) > 1e-3:
         return (
-            "The loss wants log-probabilities, whose exponentials sum to 1; those of the outputs sum to "
+            "The loss expects log-probabilities, whose exponentials sum to 1; the sums for these outputs are "
             f"{float(total.exp().min()):.3g} to {float(total.exp().max()):.3g}."
         )
     sums = outputs.sum(1)
     if trial.reads == "logits" and bool((outputs >= 0).all()) and float((sums - 1).abs().max()) < 1e-4:
-        return (
-            "The loss wants logits and takes a softmax itself; the outputs of every row sum to 1: a softmax too many."
-        )
+        return "The loss expects logits and applies a softmax itself, but the outputs of every row already sum to 1."
     return ""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Lowest and highest output with any weights; infinite where larger weights go further."""
+    """The lowest and the highest output for any weights; infinite if larger weights give larger outputs."""
 
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"With any weights the outputs stay between {self.low:.3g} and {self.high:.3g}"
+        return f"For any weights the outputs stay between {self.low:.3g} and {self.high:.3g}"
 
 
 def _bounds(trial: Trial, rows: Tensor) -> Bounds:
-    """Return the bounds that outputs keep: those that weights ten times as large do not widen."""
+    """Return the bounds within which outputs stay even if weights are ten times as large."""
     wake(trial.module)
     start = {name: value.detach().clone() for name, value in trial.parameters.items() if value.is_floating_point()}
     scales = {name: float(value.pow(2).mean().sqrt()) for name, value in start.items()}
@@ -137,15 +148,15 @@ def _out_of_reach(trial: Trial, target: Tensor, bounds: Bounds) -> str:
     if trial.reads == "logits" and target.is_floating_point():
         least = max(math.log1p(math.exp(side)) for side in (max(bounds.low, -700.0), -min(bounds.high, 700.0)))
         if least > LEAST_REACHED * math.log(2):
-            return f"{bounds}, where the loss wants logits: for one of the labels it cannot fall below {least:.2g}."
+            return f"{bounds}, but the loss expects logits: for one of the labels it cannot fall below {least:.2g}."
     elif trial.reads == "logits":
         least = math.log1p(math.exp(-min(bounds.high - bounds.low, 700.0)))
         if least > LEAST_REACHED * math.log(2):
-            return f"{bounds}, where the loss wants logits: of two classes it cannot fall below {least:.2g}."
+            return f"{bounds}, but the loss expects logits: for two classes it cannot fall below {least:.2g}."
     elif trial.reads == "values" and target.is_floating_point():
         bottom, top, spread = (float(value) for value in (target.min(), target.max(), target.std()))
         if bounds.low > bottom + BEYOND * spread or bounds.high < top - BEYOND * spread:
-            return f"{bounds}; y goes from {bottom:.3g} to {top:.3g}."
+            return f"{bounds}, but y ranges from {bottom:.3g} to {top:.3g}."
     return ""
 
 

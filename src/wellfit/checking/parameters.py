@@ -1,4 +1,4 @@
-"""WF503 and WF504: parameters that are never trained, and list entries that are one and the same layer."""
+"""WF503 and WF504: parameters that are never trained, and list entries that are the same layer."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 64
 FEW = 7
-"""Rows of a second batch, in which the classes are not balanced: if they are, gradients may cancel to exactly 0."""
+"""Number of rows of a second, unbalanced batch: in balanced batches gradients may cancel to exactly 0."""
 MOST_NAMED = 4
 _FRESH = (0.97, 1.0001)
-"""Largest weight of a layer as torch draws it, in units of 1 / sqrt(inputs)."""
+"""Largest weight of a layer as torch initializes it, in units of 1 / sqrt(inputs)."""
 _FEWEST = 64
 
 
 def untrained(trial: Trial) -> Finding:
-    """WF503: parameters without a gradient, frozen at their random start, or unknown to the optimizer."""
+    """WF503: fires for parameters that have no gradient, are frozen at random values, or are not in the optimizer."""
     told = [
         *_without_gradient(trial),
         *_not_optimized(trial),
@@ -33,14 +33,14 @@ def untrained(trial: Trial) -> Finding:
         return finding("WF503", fired=True, evidence=" ".join(told))
     trained = sum(value.requires_grad for value in trial.parameters.values())
     frozen = len(trial.parameters) - trained
-    shown = f"All {trained} trained parameters get a gradient" + (
-        "." if trial.optimizer is None else " and are optimized."
+    shown = f"All {trained} parameters that require a gradient get one" + (
+        "." if trial.optimizer is None else " and are in the optimizer."
     )
     return finding("WF503", fired=False, evidence=f"{shown} {frozen} are frozen." if frozen else shown)
 
 
 def _without_gradient(trial: Trial) -> Iterable[str]:
-    """Name parameters whose gradient is exactly zero, whatever their own values."""
+    """Describe parameters whose gradient is exactly zero regardless of their own values."""
     wake(trial.module)
     rows, target = trial.batch(ROWS)
     trained = {name: value for name, value in trial.parameters.items() if value.requires_grad}
@@ -50,7 +50,10 @@ def _without_gradient(trial: Trial) -> Iterable[str]:
     with trial.quiet():
         loss = trial.measure(trial.run(rows, training=True), target)
     if not loss.requires_grad:
-        yield "The loss has no gradient: something on its way is detached, rounded or turned into a number."
+        yield (
+            "The loss has no gradient, because a value between parameters and loss is detached, rounded or converted "
+            "to a number."
+        )
         return
     gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
     with trial.quiet():
@@ -62,7 +65,9 @@ def _without_gradient(trial: Trial) -> Iterable[str]:
         name for name, one, other in pairs if one is not None and not one.any() and (other is None or not other.any())
     ]
     if unused:
-        yield f"{_named(unused, len(trained))} get no gradient: forward does not use them, or detaches what they give."
+        yield (
+            f"{_named(unused, len(trained))} get no gradient, because forward does not use them or detaches the result."
+        )
     if zero:
         yield f"{_named(zero, len(trained))} get a gradient of exactly 0."
 
@@ -77,14 +82,17 @@ def _not_optimized(trial: Trial) -> Iterable[str]:
         yield f"{_named(missing, len(trained))} are not in the optimizer."
     frozen = [name for name, value in trial.parameters.items() if not value.requires_grad and id(value) in known]
     if frozen:
-        yield f"{_named(frozen, len(trial.parameters))} are in the optimizer, but frozen (requires_grad is False)."
+        yield f"{_named(frozen, len(trial.parameters))} are in the optimizer but frozen (requires_grad is False)."
 
 
 def _frozen(trial: Trial) -> Iterable[str]:
-    """Name frozen weights that are still as torch drew them when the layer was built: they were never trained."""
+    """Describe frozen weights that still look as torch initialized them, and so were never trained."""
     fresh = [name for name, value in trial.parameters.items() if not value.requires_grad and _is_fresh(value)]
     if fresh:
-        yield f"{_named(fresh, len(trial.parameters))} are frozen at a random start, uniform within 1 / sqrt(inputs)."
+        yield (
+            f"{_named(fresh, len(trial.parameters))} are frozen at random initial values, uniform within 1 / "
+            "sqrt(inputs)."
+        )
 
 
 def _is_fresh(value: nn.Parameter) -> bool:
@@ -96,7 +104,7 @@ def _is_fresh(value: nn.Parameter) -> bool:
 
 
 def shared_unawares(trial: Trial) -> Finding:
-    """WF504: one layer several times in a list, where its author wanted several layers."""
+    """WF504: fires if a list contains one layer several times, where several layers were intended."""
     told = []
     for name, owner in trial.module.named_modules():
         if not isinstance(owner, nn.Sequential | nn.ModuleList | nn.ModuleDict):
@@ -109,8 +117,8 @@ def shared_unawares(trial: Trial) -> Finding:
             if counts[id(child)] > 1 and any(True for _ in child.parameters())
         }
         told += [
-            f"{name or 'the network'} holds the same {type(child).__name__} {counts[place]} times "
-            f"({sum(value.numel() for value in child.parameters()):,} parameters in place of "
+            f"{name or 'the network'} contains the same {type(child).__name__} {counts[place]} times "
+            f"({sum(value.numel() for value in child.parameters()):,} parameters instead of "
             f"{counts[place] * sum(value.numel() for value in child.parameters()):,})"
             for place, child in repeated.items()
         ]
@@ -118,7 +126,11 @@ def shared_unawares(trial: Trial) -> Finding:
         return finding("WF504", fired=True, evidence="; ".join(told) + ".")
     every = sum(1 for _ in trial.module.named_parameters(remove_duplicate=False))
     tied = every - len(trial.parameters)
-    shown = f"{tied} parameters have two owners, which were given them by name." if tied else "No two layers share any."
+    shown = (
+        f"{tied} parameters are shared by two layers, which refer to them by name."
+        if tied
+        else "No layers share parameters."
+    )
     return finding("WF504", fired=False, evidence=shown)
 
 

@@ -15,24 +15,24 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 128
 LARGE = 10.0
-"""Mean or standard deviation of an input beyond which it is not normalized."""
+"""Absolute mean or standard deviation above which an input does not count as normalized."""
 SMALL = 0.01
-"""Standard deviation of all inputs below which they are not normalized."""
+"""Standard deviation below which inputs do not count as normalized, if it holds for all of them."""
 CENTRED = 1e-3
-"""Mean, in standard deviations, that is reached only by subtracting the mean of these very rows."""
+"""Mean, in standard deviations, that is only possible if the mean of exactly these rows was subtracted."""
 AWAY = 3.0
-"""Factor by which a centred column's standard deviation differs from 1 when it was divided by something else."""
+"""Factor between a centred column's standard deviation and 1 that shows division by something else."""
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _FEWEST = 30
 
 
 def normalized_inputs(trial: Trial) -> Finding:
-    """WF517: the inputs of the first layer must have means near 0 and standard deviations near 1."""
+    """WF517: fires unless the first layer's inputs have means near 0 and standard deviations near 1."""
     first, given = _first_layer(trial)
     if isinstance(first, _NORMS):
         return finding("WF517", fired=False, evidence="The network normalizes its inputs itself.")
     if given is None or not given.is_floating_point():
-        return finding("WF517", fired=None, evidence="The inputs are no real numbers.")
+        return finding("WF517", fired=None, evidence="The inputs are not real numbers.")
     rows, _ = trial.batch(ROWS)
     if given.numel() == rows.numel() and torch.equal(given.flatten(), rows.flatten()):  # as they are, or reshaped
         columns = _columns(trial.rows, channels=rows.dim() == 4)
@@ -53,8 +53,10 @@ def normalized_inputs(trial: Trial) -> Finding:
     centred = len(columns) >= _FEWEST and len(real) > 1 and float((means[real] / spreads[real]).abs().max()) < CENTRED
     away = (spreads[real].log().abs().amax() if real else torch.zeros(())).exp()
     if centred and float(away) > AWAY:
-        more = " All are centred exactly, so they were divided by something else than their standard deviation."
-        return finding("WF517", fired=True, evidence=told + more + " The variance would give such values.")
+        more = (
+            " All columns are exactly centred, so they were divided by something other than their standard deviation."
+        )
+        return finding("WF517", fired=True, evidence=told + more + " Division by the variance gives such values.")
     return finding("WF517", fired=False, evidence=told)
 
 
@@ -88,14 +90,14 @@ def _noting(module: nn.Module, seen: list[tuple[nn.Module, Tensor]]) -> Iterator
 
 
 def _columns(values: Tensor, *, channels: bool) -> Tensor:
-    """Return [values, columns]: the last axis, or the channels of pictures."""
+    """Return [values, columns], where the columns are the last axis, or the channels of pictures."""
     if channels and values.dim() > 2:
         return values.transpose(1, -1).flatten(0, -2)
     return values.flatten(0, -2) if values.dim() > 1 else values.unsqueeze(1)
 
 
 def dev_scaled_alike(trial: Trial) -> Finding:
-    """WF518: dev must be scaled by the means of train; scaled by its own, its means would be exactly 0."""
+    """WF518: fires if dev was scaled by its own statistics instead of train's, so that its means are exactly 0."""
     dev = trial.dev
     if dev is None or not dev.is_floating_point() or dev.dim() < 2:
         return finding("WF518", fired=None, evidence="No dev rows of real numbers were given.")
@@ -105,9 +107,9 @@ def dev_scaled_alike(trial: Trial) -> Finding:
     means, spreads = columns.mean(0), columns.std(0, correction=0)
     varying = spreads > 0
     if len(dev) < _FEWEST or not bool(varying.any()):
-        return finding("WF518", fired=None, evidence=f"{len(dev)} dev rows do not tell.")
+        return finding("WF518", fired=None, evidence=f"{len(dev)} dev rows are too few to tell.")
     off = float((means[varying] / spreads[varying]).abs().max())
     usual = len(columns) ** -0.5
-    told = f"Means of dev are within {off:.2g} standard deviations of 0; {usual:.2g} would be usual."
+    told = f"The means of dev differ from 0 by up to {off:.2g} standard deviations; {usual:.2g} would be usual."
     one = bool((spreads[varying] - 1).abs().max() < max(1 / len(columns), 1e-3))
     return finding("WF518", fired=one and off < 0.02 * usual, evidence=told)

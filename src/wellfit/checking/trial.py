@@ -1,4 +1,4 @@
-"""One network with its loss, optimizer and rows, as the checks see it."""
+"""A network with its loss, optimizer and rows, in the form that the checks use."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _SHIFT = 3.0
 
 @dataclass(frozen=True)
 class Trial:
-    """A network, and everything that is needed to check it.
+    """A network, with everything that is needed to check it.
 
     Attributes:
         module: the network.
-        loss: of outputs and targets.
-        optimizer: the caller's; never stepped.
-        rows: all rows, in an order that begins with rows of different classes.
-        target: of these rows.
+        loss: the loss, a function of outputs and targets.
+        optimizer: the caller's optimizer, which never makes a step.
+        rows: all rows, in an order that starts with rows of different classes.
+        target: the targets of these rows.
         task: the kind of target.
-        dev: dev rows, where they were given.
-        most: rows that are run at once; few if each is expensive.
+        dev: dev rows, if they were given.
+        most: number of rows that are run at once; small if each row is expensive.
     """
 
     module: nn.Module
@@ -51,12 +51,12 @@ class Trial:
 
     @property
     def roots(self) -> tuple[nn.Module, ...]:
-        """Modules that a check may change: the network, and a loss that is a module."""
+        """The modules that a check may change: the network, and the loss if it is a module."""
         return (self.module, self.loss) if isinstance(self.loss, nn.Module) else (self.module,)
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """Parameters of the network by name; one that two layers share counts once."""
+        """The parameters of the network by name; a parameter that two layers share counts once."""
         return dict(self.module.named_parameters())
 
     def batch(self, rows: int) -> tuple[Tensor, Tensor]:
@@ -65,20 +65,20 @@ class Trial:
         return self.rows[:count], self.target[:count]
 
     def run(self, rows: Tensor, *, training: bool, seed: int = 0) -> Tensor:
-        """Return the outputs of `rows`, all noise drawn from `seed`; only inside `kept`."""
+        """Return the outputs of `rows`, with all noise drawn from `seed`; use it only inside `kept`."""
         self.module.train(training)
         seed_all(seed)
         outputs: Tensor = self.module(rows)
         return outputs
 
     def measure(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, as one number."""
+        """Return the loss as a single number."""
         found = self.loss(outputs, target)
         return found if found.dim() == 0 else found.mean()
 
     @cached_property
     def summed(self) -> bool:
-        """True if the loss is a sum over rows, not a mean."""
+        """True if the loss is a sum over rows and not a mean."""
         rows, target = self.batch(16)
         with kept(*self.roots), torch.no_grad():
             outputs = self.run(rows, training=False)
@@ -88,7 +88,7 @@ class Trial:
 
     @cached_property
     def reads(self) -> Reads:
-        """How the loss interprets outputs, inferred from its values on made-up ones."""
+        """The way in which the loss interprets outputs, inferred from its values on made-up ones."""
         rows, target = self.batch(16)
         with kept(*self.roots), torch.no_grad():
             outputs = self.run(rows, training=False)
@@ -115,7 +115,7 @@ class Trial:
         return "values"
 
     def best_constant(self, outputs: Tensor, target: Tensor) -> float | None:
-        """Return the loss of the best outputs that are the same for all rows; None if there is no such minimum."""
+        """Return the loss of the best outputs that are the same for all rows; None if there is no minimum."""
         constant = torch.zeros_like(outputs[:1], requires_grad=True)
         if self.reads == "probabilities":
             constant = torch.full_like(outputs[:1], 0.5, requires_grad=True)
@@ -137,7 +137,7 @@ class Trial:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Keep every unit: no dropout of any kind, not even in training."""
+        """Turn off dropout of any kind, even in training."""
         with DropoutSites(None):
             yield
 
@@ -161,7 +161,7 @@ def _of_values(outputs: Tensor, target: Tensor) -> Tensor:
 
 
 def _is_zero_to_one(loss: Loss, outputs: Tensor, target: Tensor) -> bool:
-    """True if a loss that refused normal numbers takes those between 0 and 1."""
+    """Return True if a loss that refuses normally distributed numbers takes numbers between 0 and 1."""
     try:
         return bool(torch.isfinite(loss(torch.rand_like(outputs), target)).all())
     except FAILURES:

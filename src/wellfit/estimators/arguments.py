@@ -1,7 +1,8 @@
 """The arguments of the estimators, their defaults, and the config that they define for given rows.
 
 scikit-learn reads the arguments of an estimator from the signature of its `__init__`. The four estimators have two
-dozen in common, so they are written once (classifier.py), as a typed dictionary from which `takes` makes signatures.
+dozen arguments in common, which are therefore defined once (in classifier.py) as a typed dictionary, and `takes` turns
+it into signatures.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from wellfit.sweeps.usual import (
 )
 
 ROWS_PER_BIN, ROWS_PER_INPUT = 50, 4
-"""Training rows needed per bin of a single column, and per bin of all columns together."""
+"""Fewest training rows per bin of a single column, and per bin of all columns together."""
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
 
 def takes(arguments: type, **defaults: Any) -> Callable[[Init], Init]:
-    """Give an `__init__` with `**arguments` the signature of a typed dictionary; `defaults` go before `default_of`."""
+    """Give an `__init__` with `**arguments` the signature of a typed dictionary; `defaults` precede `default_of`."""
 
     def signed(init: Init) -> Init:
         named = inspect.Parameter
@@ -47,7 +48,7 @@ def takes(arguments: type, **defaults: Any) -> Callable[[Init], Init]:
 
 
 def store(estimator: Any, arguments: Mapping[str, Any]) -> None:
-    """Keep arguments, and the defaults of the others, under their own names; TypeError for an unknown argument."""
+    """Store arguments, and the defaults of the others, under their own names; TypeError for an unknown argument."""
     bound = inspect.signature(type(estimator).__init__).bind(estimator, **arguments)
     bound.apply_defaults()
     for name, value in bound.arguments.items():
@@ -56,7 +57,7 @@ def store(estimator: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def default_of(argument: str) -> Any:
-    """The default of an argument: a knob's is that of `Config`, or None where the number of rows decides it."""
+    """Return the default of an argument; for a knob it is that of `Config`, or None if it depends on the rows."""
     if argument in KNOBS and not KNOBS[argument].sized:
         return getattr(BOARDS[KNOBS[argument].board], argument)
     return None
@@ -65,8 +66,9 @@ def default_of(argument: str) -> Any:
 def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: int) -> Config:
     """Return the config that the arguments of an estimator define for these rows.
 
-    The number of rows decides batch size and epochs, their total weight m converts weight_decay to lambda, and the
-    number of numeric `columns` decides the bins. Raises BadInput for two names of one knob, or a value out of range.
+    The batch size and the epochs depend on the number of rows, and the bins also on the number of numeric `columns`.
+    The total weight m of the rows converts weight_decay to lambda. Raises BadInput if a knob is given by both of its
+    names, or if a value is out of range.
     """
     size = arguments["batch_size"] or batch_size_for(len(rows))
     base = Config(
@@ -81,7 +83,7 @@ def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: i
 
 
 def _setting(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs that are set, each by one of its names."""
+    """Return the knobs that are set, each by one of its names."""
     setting = {name: value for name, value in arguments.items() if name in NAMES and value is not None}
     for name, value in list(setting.items()):
         own = NAMES[name].own
@@ -89,7 +91,7 @@ def _setting(arguments: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if arguments[own] != OFF[own]:
             raise BadInput(
-                f"{own} and {name} are two names of one knob",
+                f"only one of {own} and {name} may be set, because they are two names of the same knob",
                 found=f"{own}={arguments[own]!r} and {name}={value!r}",
                 remedy="Give one of them",
             )
@@ -107,7 +109,7 @@ def epochs_of(rows: Rows, *, batch_size: int) -> int:
 
 
 def bins_of(rows: int, *, columns: int) -> int:
-    """Return the number of bins per numeric column, for these numbers of rows and columns."""
+    """Return the number of bins per numeric column for a given number of rows and columns."""
     # Measured on the tables that scikit-learn ships: a small one is learnt by heart bin by bin, and takes longer.
     fitting = min(rows // ROWS_PER_BIN, rows // (ROWS_PER_INPUT * max(columns, 1)))
     return min(bins_for(columns, rows=rows), max(fitting, FEWEST_BINS))

@@ -1,4 +1,4 @@
-"""Train all candidates on every fold, choose by the dev rows of all folds together, and diagnose the chosen one."""
+"""Training of all candidates on every fold, the choice by the dev rows of all folds together, and its diagnosis."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from wellfit.training.tensors import one_thread
 def diagnose_comparison(
     found: Comparison, config: Config, *, human_error: float | None, counted: bool
 ) -> Diagnosis | None:
-    """Diagnose one of the candidates by the dev rows of all folds; None where there is one dev row or group.
+    """Diagnose one candidate by the dev rows of all folds; None if there is only one dev row or group.
 
-    If `counted`, weights count repeated rows; else each weights a single row, and repeats do not narrow an interval.
+    If `counted`, a weight is the number of times that a row is repeated. Otherwise it weights a single row, and does
+    not make intervals narrower.
     """
     place = found.configs.index(config)
     dev = _dev_estimate(found, place, counted=counted)
@@ -43,13 +44,16 @@ def diagnose_comparison(
         train=Estimate.fixed(train, rows=round(float(np.mean(totals)))),
         dev=dev,
         notes=(
-            f"measured on {folds}; dev chose among {len(found.configs)} networks, so its error is slightly optimistic.",
+            (
+                f"the errors were measured on {folds}; dev chose among {len(found.configs)} networks, so its error is "
+                "slightly optimistic."
+            ),
         ),
     )
 
 
 def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate | None:
-    """Return the dev loss with its interval, for which groups are resampled whole; None where it is undefined."""
+    """Return the dev loss with an interval that resamples whole groups; None if it is undefined."""
     parts = [(fold.prepared.dev, fold.outcomes[place].predictions["dev"]) for fold in found.folds]
     target = np.concatenate([dev.target for dev, _ in parts])
     prediction = np.concatenate([each for _, each in parts])
@@ -66,12 +70,12 @@ def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate |
 
 
 def _enough(target: Integers | Floats, groups: Integers | None) -> bool:
-    """Return True if there are at least two rows, or groups: one alone has no interval."""
+    """Return True if there are at least two rows or groups, which an interval needs."""
     return len(target) > 1 and (groups is None or len(np.unique(groups)) > 1)
 
 
 def _weighted(losses: Floats, weights: Floats, groups: Integers | None) -> Estimate:
-    """The weighted mean of losses with its interval: that of the ratio, linearized."""
+    """Return the weighted mean of losses with the interval of the linearized ratio."""
     mean = np.average(losses, weights=weights)
     influence = mean + (losses - mean) * (weights / weights.mean())
     found = mean_interval(influence) if groups is None else grouped_mean(influence, groups)
@@ -85,7 +89,7 @@ _WORST_FIRST = (Status.DIVERGED, Status.DROPPED, Status.OUT_OF_BUDGET, Status.ST
 class FoldData:
     """One fold, with the outcome of every candidate once they are trained.
 
-    Its `weights` [training rows] are those of the rows, without the weights of classes.
+    Its `weights` [training rows] are the weights of the rows, without those of their classes.
     """
 
     prepared: Prepared
@@ -94,17 +98,17 @@ class FoldData:
 
     @property
     def dev_weights(self) -> Floats:
-        """[dev rows] number of rows that each represents."""
+        """Return the number of rows that each dev row represents [dev rows]."""
         dev = self.prepared.dev
         return np.ones(dev.rows) if dev.weights is None else dev.weights
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All candidates on all folds, in the goal's loss (of several targets: standardized by the training rows).
+    """All candidates on all folds, in the goal's loss (several targets are standardized by the training rows).
 
-    `train` and `dev` are mean losses [members, folds], `statuses` [members] the worst of all folds; the choice is by
-    the dev rows of all folds together.
+    `train` and `dev` are mean losses [members, folds], and `statuses` [members] are the worst of all folds. The choice
+    is made on the dev rows of all folds together.
     """
 
     goal: Goal
@@ -117,7 +121,7 @@ class Comparison:
 
 
 def train_folds(folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int) -> Generator[FoldData]:
-    """Train the candidates on every fold, `jobs` folds at a time, and yield the results, fold by fold.
+    """Train the candidates on every fold, `jobs` folds at a time, and yield the results fold by fold.
 
     The compiled updates release Python's lock, so threads are enough.
     """
@@ -131,7 +135,7 @@ def train_folds(folds: Sequence[FoldData], configs: Sequence[Config], *, goal: G
 
 
 def compare(folds: Sequence[FoldData], *, goal: Goal) -> Comparison:
-    """Compare the candidates, and choose; Refusal when every candidate diverged."""
+    """Compare the candidates, and choose one; Refusal if every candidate diverged."""
     configs = tuple(outcome.config for outcome in folds[0].outcomes)
     scored = [_scored(fold, goal=goal) for fold in folds]
     dev = np.array([np.average(losses, axis=1, weights=weights) for losses, weights in scored]).T
@@ -154,21 +158,21 @@ def compare(folds: Sequence[FoldData], *, goal: Goal) -> Comparison:
 
 
 def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> tuple[Integers | Floats, Floats]:
-    """Return target and predictions with every row as often as it counts, for goals computed on all rows at once."""
+    """Repeat each row of target and predictions as often as it counts, for goals computed on all rows at once."""
     if (weights % 1).any():
         counting = [name for name, goal in GOALS.items() if goal.metric.of_all_rows]
         others = [name for name in GOALS if name not in counting]
         raise BadInput(
-            f"{', '.join(counting)} count rows, so weights must be whole numbers",
+            f"weights must be whole numbers for the goals {', '.join(counting)}, which count rows",
             found=f"a weight of {weights[weights % 1 > 0][0]:g}",
-            remedy=f"Choose one of the goals {', '.join(others)}, or give whole weights",
+            remedy=f"Choose one of the goals {', '.join(others)}, or give whole numbers as weights",
         )
     counts = weights.astype(np.int64)
     return target.repeat(counts, axis=0), prediction.repeat(counts, axis=0)
 
 
 def _scored(fold: FoldData, *, goal: Goal) -> tuple[Floats, Floats]:
-    """Return the losses [members, rows] of the dev rows, and their weights [rows]."""
+    """Return the losses [members, rows] of the dev rows, and the weights [rows] of these rows."""
     target, weights = fold.prepared.dev.target, fold.dev_weights
     pairs = [(target, outcome.predictions["dev"]) for outcome in fold.outcomes]
     if goal.metric.of_all_rows:

@@ -1,8 +1,8 @@
-"""X and y as scikit-learn's users give them -> an Arrow table and a target, with the types of the columns from the fit.
+"""Conversion of X and y as scikit-learn's users give them to a table and a target, with the column types of the fit.
 
-An array, or a frame of numbers and truth values, goes through scikit-learn's own validation. In a frame with text,
-categories or dates every column is taken by its type. The transforms are fit on the training rows alone; equal ones are
-merged into one row of their total weight, so neither repeats nor the order of rows changes a network.
+An array, or a frame of numbers and booleans, goes through scikit-learn's own validation. In a frame with text,
+categories or dates, every column is read by its type. The transforms are fitted on the training rows alone. Equal rows
+are merged into one row with their total weight, so neither repetitions nor the order of rows changes a network.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _MOMENTS = (nw.Date, nw.Datetime, nw.Time, nw.Duration)
 
 
 def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Table, tuple[Column, ...], Any]:
-    """Return the features of the training rows, their columns, and y as an array of classes, or of `numbers`.
+    """Return the features of the training rows, their columns, and y as an array of classes or `numbers`.
 
-    Sets `n_features_in_` and, for a frame, `feature_names_in_`.
+    The estimator gets `n_features_in_` and, for a frame, `feature_names_in_`.
 
     Raises:
-        ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is not numeric.
+        ValueError: for X or y that scikit-learn refuses, or for a y that is not numeric if `numbers` is set.
         TypeError: for a sparse X.
-        BadInput: for a column of a frame that is neither numbers, text nor dates, an array of texts, and classes with
-            missing values.
+        BadInput: for a column of a frame that contains neither numbers nor text nor dates, for an array of texts, and
+            for classes with missing values.
     """
     options = {"multi_output": numbers, "y_numeric": numbers}
     _require_whole(y)
@@ -60,10 +60,10 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
 
 
 def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Table:
-    """Return new rows as a table of the columns that were decided at fit.
+    """Return new rows as a table with the columns of the fit.
 
-    Raises ValueError for columns whose names, number or order differ from fit, TypeError for a sparse X, and BadInput
-    for an array where the fit had a frame with categories or dates, or for values of another type.
+    Raises ValueError if the names, number or order of the columns differ from those of the fit, TypeError for a sparse
+    X, and BadInput for an array if the fit had a frame with categories or dates, or for values of a different type.
     """
     if all(column.kind == "number" and column.stored == "float" for column in columns):
         with _text_refused():
@@ -72,9 +72,9 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
     if not nw.dependencies.is_into_dataframe(X):
         words = [column.name for column in columns if column.kind != "number"]
         raise BadInput(
-            "an estimator fitted on a frame with categories or dates needs such a frame",
-            found=f"{type(X).__name__} in place of a frame with {', '.join(words[:4])}",
-            remedy="Give a frame with the columns of the fit",
+            "an estimator that was fitted on a frame with categories or dates must get such a frame",
+            found=f"a {type(X).__name__} instead of a frame with {', '.join(words[:4])}",
+            remedy="Give a frame with the same columns as in fit",
         )
     validate_data(estimator, X, reset=False, skip_check_array=True)
     table = read_table(X, name="X").frame.rename_columns([column.name for column in columns])
@@ -82,7 +82,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
 
 
 def _require_whole(y: Any) -> None:
-    """Refuse classes with missing values: for texts, scikit-learn's message is only "Input contains NaN"."""
+    """Refuse classes with missing values; for texts, scikit-learn only says "Input contains NaN"."""
     # Among texts in a list, NumPy would make the text "nan" of a missing one.
     values = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
     if y is None or values.dtype != object:
@@ -90,7 +90,7 @@ def _require_whole(y: Any) -> None:
     missing = [place for place, value in enumerate(values.ravel()) if _is_missing(value)]
     if missing:
         found = f"{values.ravel()[missing[0]]} in row {missing[0]} ({len(missing)} such rows)"
-        raise BadInput("y must have a value in every row", found=found, remedy="Leave those rows out")
+        raise BadInput("y must have a value in every row", found=found, remedy="Leave out those rows")
 
 
 def _is_missing(value: Any) -> bool:
@@ -99,16 +99,16 @@ def _is_missing(value: Any) -> bool:
 
 @contextmanager
 def _text_refused() -> Iterator[None]:
-    """Refuse text in an array, or in a column of objects, with a remedy."""
+    """Refuse text in an array or in a column of objects, and say what to do."""
     try:
         yield
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
         raise BadInput(
-            "an array, or a column of mixed objects, must contain numbers",
+            "an array or a column of mixed objects must contain numbers",
             found=str(error),
-            remedy="Give a data frame whose text columns have a text type; they become categories",
+            remedy="Give a data frame whose text columns have a text type; they will become categories",
         ) from error
 
 
@@ -138,7 +138,7 @@ def _kind(column: pa.ChunkedArray, declared: Any) -> Kind:
 
 
 def _with_texts(table: pa.Table, columns: tuple[Column, ...]) -> pa.Table:
-    """Return the table with every category as text, whatever the frame stored."""
+    """Return the table with every category as text, regardless of how the frame stored it."""
     parts = [texts_of(part) if column.kind == "category" else part for column, part in zip(columns, table, strict=True)]
     return pa.table(parts, names=table.column_names)
 
@@ -148,14 +148,14 @@ def _numbers(values: Any, names: Sequence[str]) -> pa.Table:
 
 
 MEASURED_ROWS = 256
-"""Training rows that replace dev where nothing is chosen by it, since the engine must measure something."""
+"""Number of training rows that replace dev if nothing is chosen on dev, since the engine must measure something."""
 
 
 def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], classes: int) -> Prepared:
-    """Return the arrays of the training rows and of dev (None: some of the training rows); 0 classes are a regression.
+    """Return the arrays of the training rows and of dev (None: some training rows); 0 classes mean regression.
 
-    One target keeps its unit, and the preparation its mean and scale. Several are standardized here, each by the
-    training rows, so that none outweighs another; `target_moments` has the moments to undo this.
+    A single target keeps its unit, and the preparation keeps its mean and scale. Several targets are each standardized
+    here by the training rows, so that none outweighs another; `target_moments` returns the moments that undo this.
     """
     # The target is no column of the table, so the transforms are fit as if there were none.
     fitted = _with_an_input(fit_preparation(train.table, Schema(columns, "", "classification")))
@@ -172,7 +172,7 @@ def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], clas
 
 
 def target_moments(train: Rows) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (1 for a constant) over the training rows; [targets] if there are several."""
+    """Return the mean and standard deviation (1 for a constant) over the training rows; [targets] for several."""
     mean = np.average(train.target, axis=0, weights=train.weights)
     scale = np.sqrt(np.average((train.target - mean) ** 2, axis=0, weights=train.weights))
     # What rounding leaves of a constant is no spread.
@@ -181,7 +181,7 @@ def target_moments(train: Rows) -> tuple[Floats, Floats]:
 
 
 def _with_an_input(fitted: Preparation) -> Preparation:
-    """Return the preparation; where no column varies, with one input that is always 0: a network needs one."""
+    """Return the preparation; if no column varies, with one input that is always 0, because a network needs one."""
     if fitted.numeric_names or fitted.categories:
         return fitted
     nothing = NumberFit(fitted.schema.columns[0].name, "value", fill=0.0, scale=math.inf, indicator=False)
@@ -199,10 +199,10 @@ def _arrays(preparation: Preparation, rows: Rows, *, of: Rows) -> Arrays:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of features and target.
+    """Rows with features, target, weights and groups.
 
-    The target is int64 class codes, or float64 numbers [rows] or [rows, targets]; `weights` are the number of rows
-    that each row represents, `groups` are codes.
+    The target contains int64 class codes, or float64 numbers [rows] or [rows, targets]. `weights` are the numbers of
+    rows that each row represents, and `groups` are codes.
     """
 
     table: pa.Table
@@ -215,26 +215,26 @@ class Rows:
 
     @property
     def total(self) -> float:
-        """m of the cost: the sum of the weights."""
+        """The m of the cost: the sum of the weights."""
         return float(self.weights.sum())
 
     @property
     def targets(self) -> int:
-        """Numbers to predict for a row; 1 for a class."""
+        """The number of values to predict for a row; 1 for a class."""
         return self.target.shape[1] if self.target.ndim == 2 else 1
 
     def take(self, places: Integers) -> Rows:
-        """Return the rows at these places."""
+        """Return the rows at the given places."""
         groups = None if self.groups is None else self.groups[places]
         return Rows(self.table.take(pa.array(places)), self.target[places], self.weights[places], groups)
 
     def ungrouped(self) -> Rows:
-        """The rows without their groups: rows of two groups may then be equal."""
+        """Return the rows without their groups, so that rows of different groups may be equal."""
         return replace(self, groups=None)
 
 
 def weights_of(sample_weight: Any, *, rows: int) -> Floats:
-    """Return the weight of each row [rows]; ones where none are given, and one number for all rows is allowed."""
+    """Return the weight of each row [rows]; 1 if none are given, and a single number holds for all rows."""
     try:
         weights = np.asarray(1.0 if sample_weight is None else sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -243,15 +243,20 @@ def weights_of(sample_weight: Any, *, rows: int) -> Floats:
         ) from error
     weights = np.full(rows, weights) if weights.ndim == 0 else weights
     if weights.shape != (rows,):
-        found, rule = f"sample_weight of shape {weights.shape} for {rows} rows", "every row must have one sample weight"
+        found, rule = (
+            f"a sample_weight of shape {weights.shape} for {rows} rows",
+            "every row must have one sample weight",
+        )
         raise BadInput(rule, found=found, remedy="Give one weight for each row of X")
     wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if len(wrong):
         found = f"{weights[wrong[0]]} for row {wrong[0]} ({len(wrong)} such weights)"
         raise BadInput("sample weights must be finite and not negative", found=found, remedy="Correct the weights")
     if not weights.any():
-        found = f"sample weights that are all zero, of {rows} rows"
-        raise BadInput("some sample weight must be above zero", found=found, remedy="Give some row a weight")
+        found = f"only zeros for {rows} rows"
+        raise BadInput(
+            "at least one sample weight must be above zero", found=found, remedy="Give some row a positive weight"
+        )
     return weights
 
 
@@ -260,12 +265,12 @@ def groups_of(groups: Any, *, rows: int) -> Integers:
     found = np.asarray(groups)
     if found.shape != (rows,):
         given = f"groups of shape {found.shape} for {rows} rows"
-        raise BadInput("every row must have its group", found=given, remedy="Give one group for each row of X")
+        raise BadInput("every row must have a group", found=given, remedy="Give one group for each row of X")
     return np.asarray(np.unique(found, return_inverse=True)[1])
 
 
 def merged(rows: Rows) -> Rows:
-    """Return the distinct rows in the order of their hashes, with their weights added up."""
+    """Return the distinct rows, in the order of their hashes, with the sum of their weights."""
     hashes = row_hashes(_hashed(rows))
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))
     ordered = hashes[order]
@@ -275,9 +280,9 @@ def merged(rows: Rows) -> Rows:
 
 
 def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
-    """Return the rows with their weights multiplied by those of their classes, in the order of the codes.
+    """Return the rows with their weights multiplied by those of their classes, which are in the order of codes.
 
-    Raises BadInput for a class that y does not have, a word that is not "balanced", and invalid weights.
+    Raises BadInput for a class that y does not contain, a word other than "balanced", and invalid weights.
     """
     if class_weight is None:
         return rows
@@ -285,12 +290,16 @@ def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
     weights = rows.weights * factors[rows.target]
     if not weights.any():
         found = f"class_weight={class_weight!r}"
-        raise BadInput("some class of y must weigh more than zero", found=found, remedy="Give it a weight")
+        raise BadInput(
+            "at least one class of y must have a weight above zero",
+            found=found,
+            remedy="Give a class in y a positive weight",
+        )
     return replace(rows, weights=weights)
 
 
 def _hashed(rows: Rows) -> pa.Table:
-    """All columns in which rows may differ, named by position alone, so that a frame equals the array of its values."""
+    """Return all columns in which rows may differ, named by position, so that frames equal arrays of their values."""
     columns = [*rows.table.columns, *map(pa.array, rows.target.reshape(len(rows), -1).T.copy())]
     columns += [] if rows.groups is None else [pa.array(rows.groups)]
     return pa.table(columns, names=[str(place) for place in range(len(columns))])
@@ -304,13 +313,13 @@ def _balanced(rows: Rows, *, classes: int) -> Floats:
 
 def _given(class_weight: Any, classes: Any) -> Floats:
     if not isinstance(class_weight, Mapping):
-        found, remedy = f"class_weight={class_weight!r}", "Give 'balanced', or a weight by class"
+        found, remedy = f"class_weight={class_weight!r}", "Give 'balanced', or a mapping from class to weight"
         raise BadInput("class_weight must be None, 'balanced' or a mapping", found=found, remedy=remedy)
     known = classes.tolist()
     strange = [name for name in class_weight if name not in known]
     if strange:
-        found = f"{strange[0]!r}; y has {', '.join(map(repr, known[:8]))}"
-        raise BadInput("class_weight must name classes of y", found=found, remedy="Correct the name")
+        found = f"{strange[0]!r}, while y contains {', '.join(map(repr, known[:8]))}"
+        raise BadInput("class_weight must contain only classes of y", found=found, remedy="Correct the name")
     factors = np.array([class_weight.get(name, 1.0) for name in known], dtype=np.float64)
     if not (np.isfinite(factors) & (factors >= 0)).all():
         found = f"class_weight={class_weight!r}"

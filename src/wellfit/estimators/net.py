@@ -1,4 +1,4 @@
-"""The bases of the estimators: arguments -> rows -> config -> one training run on the fused engine -> a model."""
+"""The base classes of the estimators, which turn arguments and rows into a config, train it, and return a model."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ try:
 except ImportError:  # scikit-learn before 1.9
 
     class CallbackSupport:  # type: ignore[no-redef]
-        """A placeholder without callbacks."""
+        """A placeholder for versions of scikit-learn without callbacks."""
 
     def _with_callbacks(method: Method) -> Method:
         return method
 
 
 def with_callbacks(method: Method) -> Method:
-    """Return a `fit` that tears the callbacks down when it ends, however it ends."""
+    """Return a `fit` that tears down its callbacks at the end, even if it fails."""
     found: Method = _with_callbacks(method)
     return found
 
 
 @contextmanager
 def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
-    """Notify the callbacks of the start of a fit and, unless it fails, of its end; yield its context, if any."""
+    """Notify the callbacks of the start of a fit and, unless it fails, of its end; yield the context, if any."""
     if not hasattr(estimator, "_init_callback_context"):
         yield None
         return
@@ -93,7 +93,7 @@ def subtask_context(estimator: Any, context: Any, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Given:
-    """The rows of a fit that have a positive weight, their places [rows] in X, and the features."""
+    """The rows of a fit with positive weights, their places [rows] in X, and the features."""
 
     rows: Rows
     places: Integers
@@ -102,9 +102,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Model:
-    """One network, or the average of several, with the transforms; outputs become predictions by `mean` and `scale`.
+    """One network or the average of several, with the transforms; `mean` and `scale` turn outputs into predictions.
 
-    These are moments of the targets: scalars, or [targets].
+    Both are moments of the targets: scalars, or [targets].
     """
 
     preparation: Preparation
@@ -124,7 +124,7 @@ class Model:
         return self._average(table, lambda _part, outputs: np.asarray(softmax(outputs, axis=1)))
 
     def values(self, table: pa.Table) -> Floats:
-        """Return the targets in their own unit [rows] or [rows, targets], inside the range of the training rows."""
+        """Return predictions [rows] or [rows, targets] in the target's unit, within the range of the training rows."""
         return self._average(table, self._values)
 
     def _values(self, part: Part, outputs: Floats) -> Floats:
@@ -147,7 +147,7 @@ class Model:
 
 
 class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
-    """A network whose knobs are set by its arguments."""
+    """A network whose arguments set its knobs."""
 
     _task: ClassVar[Task]
 
@@ -161,15 +161,15 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         """Train the network.
 
         Args:
-            X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
-                and categories are categories, and dates are dates. Scaling and encoding are done here.
-            y: [rows] the target; a regression may have several, [rows, targets].
-            sample_weight: [rows] how many rows each row represents; a weight of 0 leaves it out, a weight of 2 is the
-                row twice.
+            X: array [rows, features] or data frame (pandas, polars, pyarrow). NaN is a missing value. In a frame, text
+                and categorical columns are categories, and dates are dates. Scaling and encoding are done here.
+            y: the target [rows]; a regression may have several targets [rows, targets].
+            sample_weight: the number of rows that each row represents [rows]; a weight of 0 leaves a row out, and a
+                weight of 2 counts it twice.
 
         Raises:
-            ValueError: for X and y that do not fit together, y with missing values, a single class, knobs out of range,
-                and weights that are negative or all zero (most as `wf.BadInput`).
+            ValueError: if X and y do not fit together, y has missing values or a single class, knobs are out of range,
+                or weights are negative or all zero (mostly as `wf.BadInput`).
             TypeError: for a sparse X.
         """
         given = self._read(X, y, sample_weight)
@@ -180,11 +180,11 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
 
     @abstractmethod
     def _encoded(self, y: Any) -> Any:
-        """Learn the classes of y, and return y as the engine uses it: [rows] int64 codes, or float64 numbers."""
+        """Learn the classes of y, and return y as the engine needs it: int64 codes or float64 numbers [rows]."""
 
     @property
     def _class_count(self) -> int:
-        """C, 0 for a regression; known once y has been read."""
+        """Return the number of classes, known once y has been read; 0 for a regression."""
         return len(self.classes_) if self._task == "classification" else 0
 
     def _read(self, X: Any, y: Any, sample_weight: Any, *, groups: Any = None) -> Given:
@@ -202,7 +202,7 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         return config_of(self.get_params(deep=False), rows=train, columns=numbers, seed=seed)
 
     def _weighted(self, train: Rows) -> Rows:
-        """Return merged rows, weighted by their classes too."""
+        """Return the merged rows, with the weights of their classes included."""
         if self._task == "regression":
             return train
         return with_class_weights(train, self.class_weight, classes=self.classes_)
@@ -219,10 +219,12 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         return self
 
     def _seeded(self, config: Config) -> list[Config]:
-        """The config with a seed for each of the networks, its own first."""
+        """Return the config with a seed for each network, its own seed first."""
         if not isinstance(self.networks, numbers.Integral) or self.networks < 1:
             found = f"networks={self.networks!r}"
-            raise BadInput("networks must be a whole number, at least 1", found=found, remedy="Give for example 1 or 4")
+            raise BadInput(
+                "networks must be a whole number of at least 1", found=found, remedy="Give for example 1 or 4"
+            )
         return [replace(config, seed=(config.seed + place) % MOST_SEED) for place in range(int(self.networks))]
 
     def _table(self, X: Any) -> pa.Table:
@@ -242,17 +244,17 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
         """Return the probability of each class [rows, classes], in the order of `classes_`.
 
         Raises:
-            ValueError: for columns that differ from those of the fit.
+            ValueError: if columns differ from those of the fit.
             NotFittedError: before `fit`.
         """
         table = self._table(X)  # first, since it checks that there was a fit
         return self.model_.probabilities(table)
 
     def predict(self, X: Any) -> Any:
-        """Return the most probable class [rows].
+        """Return the most probable class of each row [rows].
 
         Raises:
-            ValueError: for columns that differ from those of the fit.
+            ValueError: if columns differ from those of the fit.
             NotFittedError: before `fit`.
         """
         codes = self.predict_proba(X).argmax(axis=1)
@@ -264,15 +266,15 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
         if len(self.classes_) < FEWEST_CLASSES:
             one, rows = self.classes_.tolist()[0], f"{len(y)} sample{'s' * (len(y) > 1)}"
             raise BadInput(
-                "a classifier needs at least two classes",
-                found=f"1 class, {one!r}, in {rows} of positive weight",
-                remedy="Give rows of another class",
+                "y must contain at least two classes",
+                found=f"1 class, {one!r}, in {rows} with positive weight",
+                remedy="Add rows of another class",
             )
         return np.asarray(codes, dtype=np.int64)
 
 
 class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
-    """A network whose target is a number, or several."""
+    """A network whose target is one or several numbers."""
 
     _task: ClassVar[Task] = "regression"
 
@@ -285,7 +287,7 @@ class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-lea
         """Return the predicted values [rows], or [rows, targets], within the range of the training rows.
 
         Raises:
-            ValueError: for columns that differ from those of the fit.
+            ValueError: if columns differ from those of the fit.
             NotFittedError: before `fit`.
         """
         table = self._table(X)

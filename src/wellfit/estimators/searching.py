@@ -1,4 +1,4 @@
-"""The base of the estimators that search: candidates -> folds -> the choice -> one training run on all rows."""
+"""The base class of the estimators that search: candidates are trained on folds, and the best one on all rows."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ class BaseSearch(Net):
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
-        """Compare the candidates on the folds, choose, and train the chosen one on all rows.
+        """Compare the candidates on the folds, choose one, and train it on all rows.
 
         Args:
             X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
-                and categories are categories, and dates are dates. Scaling and encoding are done here, for every fold.
+                and categories are categories, and dates are dates. Scaling and encoding are done here, separately for
+                every fold.
             y: [rows] the target; a regression may have several, [rows, targets].
-            sample_weight: [rows] how many rows each row represents, in training and on dev.
-            groups: [rows] rows of one group stay on one side of a fold.
+            sample_weight: the number of rows that each row represents [rows], in training and on dev.
+            groups: the group of each row [rows]; rows of one group stay on the same side of every fold.
 
         Raises:
-            ValueError: as for a single network, and for invalid folds, candidates or goals (most as
-                `wf.BadInput`).
+            ValueError: as for a single network, and for invalid folds, candidates or goals (mostly as `wf.BadInput`).
             TypeError: for a sparse X.
-            Refusal: when every candidate diverged.
+            Refusal: if every candidate diverged.
         """
         require_free(self.get_params(deep=False), self.over)
         if self.rule not in RULES:
-            raise BadInput("rule must be one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
+            raise BadInput("rule must be best or one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
         goal = default_goal(self._task) if self.goal is None else goal_named(self.goal, task=self._task)
         given = self._read(X, y, sample_weight, groups=groups)
         train = merged(given.rows.ungrouped())
@@ -106,7 +106,7 @@ class BaseSearch(Net):
         return FoldData(data, train.weights)
 
     def _chosen(self, found: Comparison, *, counted: bool) -> Config:
-        """Store the comparison, as LassoCV does, and return the config to train on all rows."""
+        """Store the comparison in attributes, as LassoCV does, and return the config to train on all rows."""
         self.best_config_, self.one_se_config_ = found.choice.best.config, found.choice.chosen.config
         chosen = self.best_config_ if self.rule == "best" else self.one_se_config_
         path = _l2_path(found.configs, self.best_config_)
@@ -124,7 +124,7 @@ class BaseSearch(Net):
 
 
 def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
-    """Places of the candidates that differ from the best in lambda alone, by rising lambda; or of all if none do."""
+    """Return the places of candidates that differ from the best only in lambda (of all if none do), rising."""
 
     def without(config: Config) -> Config:
         return replace(config, regularization=replace(config.regularization, l2=0.0))
@@ -136,17 +136,17 @@ def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
 DEFAULT_KNOBS = ("l2", "keep_prob")
 DEFAULT_MEMBERS = 16
 MOST_DECAY = 6.0
-"""The largest default lambda leaves e^-6 of a weight's start by the end, or is the largest useful one if higher."""
+"""The largest default lambda leaves e^-6 of an initial weight at the end, unless a larger one is useful."""
 MOST_SHRINK = 0.05
 
 
 def candidates(
     config: Config, over: Space | Sequence[str] | str | None, *, rows: Rows, members: int | None
 ) -> list[Config]:
-    """Return the configs to compare: `config` with other values of the knobs in `over`.
+    """Return the configs to compare: `config` with different values of the knobs in `over`.
 
-    `over` is knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob. `members` is
-    the maximum number of configs; None for 16, or for a whole grid.
+    `over` is a mapping from knobs to values, or names of knobs, which get their usual ranges, or None for lambda x
+    keep_prob. `members` is the maximum number of configs; None means 16, or all of a given grid.
     """
     if over is None:
         space = _default(config, rows=len(rows), members=_count(members))
@@ -169,14 +169,14 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
             continue
         others = [other for other in DEFAULT_KNOBS if other != own_name(name)]
         raise BadInput(
-            "a knob that is searched must not be set as well",
-            found=f"{name}={value!r} beside over={over!r}",
+            "a knob must not be both searched and set",
+            found=f"{name}={value!r} together with over={over!r}",
             remedy=f"Leave {name} out, or search without it: over={others!r}",
         )
 
 
 def _default(config: Config, *, rows: int, members: int) -> Space:
-    """Return lambda x keep_prob, with lambdas that reach higher where a table is so small that updates are few."""
+    """Return lambda x keep_prob, with larger lambdas if the table is so small that there are few updates."""
     grid = default_grid(config, rows=rows, members=members)
     lambdas = 1 if isinstance(grid["l2"], Interval) else len(grid["l2"])
     least, most = useful_shrinks(config, rows=rows)
@@ -202,24 +202,24 @@ def _times(values: Values, factor: float, *, name: str) -> Values:
 
 FOLDS = 5
 MOST_FOLDED_ROWS = 20_000
-"""Above this many rows, one dev split of `DEV_SHARE` is accurate enough, and costs a fifth."""
+"""Number of rows above which a single dev split of `DEV_SHARE` is accurate enough; it costs a fifth of five folds."""
 DEV_SHARE = 0.2
 
 Fold = tuple[Integers, Integers]
-"""Places of the rows to train on, and of those to measure."""
+"""Places of the rows to train on, and of the rows to measure."""
 
 
 def is_own(cv: Any) -> bool:
-    """Return True if the folds are made here: for None, a number of folds, or the share of one dev split."""
+    """Return True if the folds are made here, that is, for None, a number of folds, or the share of one dev split."""
     return cv is None or (isinstance(cv, numbers.Real) and not isinstance(cv, bool))
 
 
 def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: bool) -> list[Fold]:
     """Split rows into a number of folds, or by the share of one dev split; groups stay on one side.
 
-    Without `cv` there are 5 folds, and above 20,000 rows a dev split of a fifth. With `stratify` the shares of the
-    classes in `labels` are kept, where they have enough rows. Raises BadInput for too few rows, groups or members
-    of every class.
+    Without `cv` there are 5 folds, or a single dev split of a fifth above 20,000 rows. With `stratify`, the shares of
+    the classes in `labels` are kept if the classes have enough rows. Raises BadInput if there are too few rows or
+    groups, or if every class has too few rows.
     """
     rows = len(labels)
     if rows < 2:
@@ -230,8 +230,8 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
         most = int(counts.max()) if groups is None else len(np.unique(groups))
         cv = DEV_SHARE if rows > MOST_FOLDED_ROWS else max(2, min(FOLDS, most))
     elif groups is not None and cv > len(np.unique(groups)):
-        found, remedy = f"cv={cv!r} for {len(np.unique(groups))} groups", "Give fewer folds, or rows of more groups"
-        raise BadInput("there must be enough groups for the folds", found=found, remedy=remedy)
+        found, remedy = f"cv={cv!r} for {len(np.unique(groups))} groups", "Give a lower cv, or rows of more groups"
+        raise BadInput("there must be enough groups for all folds", found=found, remedy=remedy)
     splitter = _splitter(cv, groups=groups, seed=seed, counts=counts if stratify else None)
     try:
         with warnings.catch_warnings():
@@ -241,7 +241,7 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
     except ValueError as error:
         found = f"cv={cv!r} for {rows} rows: {str(error).splitlines()[0].rstrip('.')}"
         raise BadInput(
-            "there must be enough rows for the folds", found=found, remedy="Give fewer folds, or more rows"
+            "there must be enough rows for all folds", found=found, remedy="Give a lower cv, or more rows"
         ) from error
 
 
@@ -278,13 +278,13 @@ def _checked(place: int, fold: Fold, *, rows: int) -> Fold:
     train, dev = (np.flatnonzero(side) if side.dtype == bool else side for side in fold)
     for side in (train, dev):
         if side.ndim != 1 or not len(side) or side.dtype.kind not in "iu":
-            found = f"a side of shape {side.shape} and type {side.dtype} in fold {place}"
-            raise BadInput("both sides of a fold must have places of rows", found=found, remedy="Correct cv")
+            found = f"an array of shape {side.shape} and type {side.dtype} in fold {place}"
+            raise BadInput("both sides of a fold must be arrays of row indices", found=found, remedy="Correct cv")
         if side.min() < -rows or side.max() >= rows:
-            found = f"place {side.max() if side.max() >= rows else side.min()} in fold {place}, X has {rows} rows"
-            raise BadInput("folds must have places of rows of X", found=found, remedy="Correct cv")
+            found = f"index {side.max() if side.max() >= rows else side.min()} in fold {place}, while X has {rows} rows"
+            raise BadInput("folds must contain indices of rows of X", found=found, remedy="Correct cv")
     both = np.intersect1d(train % rows, dev % rows)
     if len(both):
         found = f"row {both[0]} ({len(both)} such rows) in fold {place}"
-        raise BadInput("no row of a fold may be both trained on and measured", found=found, remedy="Correct cv")
+        raise BadInput("train and dev of a fold must not share rows", found=found, remedy="Correct cv")
     return train % rows, dev % rows

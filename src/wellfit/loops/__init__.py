@@ -1,1 +1,1 @@
-"""wellfit inside the user's own training loop: decay groups, Monte-Carlo dropout, diagnosis, a sealed test set."""
+"""Tools for the user's own training loop: decay groups, Monte-Carlo dropout, diagnosis, and a sealed test set."""

@@ -15,9 +15,9 @@ from wellfit.exceptions import BadInput
 
 
 def rows_of(loader: Any) -> Iterable[Any]:
-    """Return batches of every row that the loader's own sampler yields, in order if it only shuffles.
+    """Return batches with every row that the loader's own sampler yields, in order if the sampler only shuffles.
 
-    A last batch that training drops is included. A loader of another kind, or of a stream, is iterated as it is.
+    A last batch that training drops is included. A loader of a different kind, or of a stream, is iterated unchanged.
     """
     own = isinstance(loader, DataLoader) and type(loader).__iter__ is DataLoader.__iter__
     if not own or isinstance(loader.dataset, IterableDataset):
@@ -37,23 +37,23 @@ def first_batch(loader: Any, *, part: str) -> Any:
     """Return one batch of a loader; BadInput if there is none."""
     for batch in itertools.islice(rows_of(loader), 1):
         return batch
-    raise BadInput(f"a diagnosis needs rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows")
+    raise BadInput(f"a diagnosis must have rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows")
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
-    """The inputs and the target of a batch (x, y); BadInput for a batch in another form."""
+    """Return the inputs and the target of a batch (x, y); BadInput for a batch in a different form."""
     if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], Tensor):
         return batch[0], batch[1]
     raise BadInput(
         "a batch must be (x, y)",
-        found=f"{type(batch).__name__} of {len(batch)}" if isinstance(batch, Sequence) else type(batch).__name__,
+        found=f"a {type(batch).__name__} of {len(batch)}" if isinstance(batch, Sequence) else type(batch).__name__,
         remedy="Give the callback predict=lambda module, batch: (y, prediction)",
     )
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and at the end each part back into its own: some may be frozen."""
+    """Put a module into evaluation mode, and restore the mode of each part at the end (some may be frozen)."""
     modes = {each: each.training for each in module.modules()}
     try:
         module.eval()
@@ -65,7 +65,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def as_written(module: nn.Module) -> Iterator[None]:
-    """Run compiled parts uncompiled, so that their last function can be seen."""
+    """Run compiled parts without compilation, so that the last function is visible."""
     if any(hasattr(each, "_orig_mod") for each in module.modules()):
         with torch.compiler.set_stance("force_eager"):
             yield
@@ -83,8 +83,8 @@ def _places(sampler: Any, dataset: Any) -> Sequence[Any]:
 def _repeatable(loader: Any) -> Iterable[Any]:
     if isinstance(loader, Iterator):
         raise BadInput(
-            "a loader must give its rows more than once",
-            found=f"the iterator {type(loader).__name__}, which one pass empties",
+            "a loader must be able to yield its rows more than once",
+            found=f"the iterator {type(loader).__name__}, which is empty after one pass",
             remedy="Give the loader itself, such as a DataLoader",
         )
     batches: Iterable[Any] = loader

@@ -1,4 +1,4 @@
-"""Diagnose any scikit-learn estimator or pipeline: fitted already, or fitted here on a part of the rows."""
+"""The diagnosis of any scikit-learn estimator or pipeline, either fitted already or fitted here on part of the rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal, default_goal, goal_named
 
 DEV_SHARE = 0.2
-"""Share of the rows that is held out of the fit if no dev rows are given."""
+"""Share of the rows that are held out of the fit if no dev rows are given."""
 LEAST_GROUPS = 2
 """Fewest dev groups from which an interval can be computed."""
 _SCORE_SLACK = 1e-9
@@ -37,38 +37,39 @@ def diagnose_estimator(
     seed: int = 0,
     **options: Any,
 ) -> Diagnosis:
-    """Show where the error of an estimator comes from and what to do about it.
+    """Diagnose where the error of an estimator comes from, and what to do about it.
 
         wf.diagnose_estimator(make_pipeline(StandardScaler(), SVC()), X, y, human_error=.02)      # fits a clone
         wf.diagnose_estimator(fitted, X_train, y_train, dev=(X_dev, y_dev))                       # fits nothing
 
-    Goals that score labels (error, balanced_error, f1) judge the output of `predict`, as `score` does, whatever its
-    threshold; log_loss and auc judge `predict_proba`, and auc of two classes `decision_function` if there is no
-    `predict_proba`.
+    Goals that score labels (error, balanced_error, f1) judge the output of `predict`, like `score`, with whatever
+    threshold the estimator uses. log_loss and auc judge `predict_proba`; for two classes and without `predict_proba`,
+    auc judges `decision_function`.
 
     Args:
-        estimator: a classifier or regressor, or a pipeline that ends in one. Without `dev` it is cloned, never changed.
-        X: [rows, features] array or data frame: the training rows, or (without `dev`) all rows.
-        y: [rows] their target; for a regressor also [rows, targets], over which losses are averaged.
-        dev: (X, y) of rows that the fitted estimator has not seen.
-        groups: [rows] rows of one group stay on one side of the division, and intervals resample groups whole. With
-            `dev` those of each part, as {"dev": groups}.
-        dev_share: share of the rows that becomes dev if none is given; stratified by class.
-        seed: of the division.
-        **options: as for `diagnose_predictions`: goal (default error of a classifier, rmse of a regressor),
+        estimator: a classifier or regressor, or a pipeline that ends in one. Without `dev` a clone is fitted, and the
+            estimator itself is never changed.
+        X: array [rows, features] or data frame with the training rows or, without `dev`, all rows.
+        y: their target [rows]; for a regressor also [rows, targets], and losses are averaged over the targets.
+        dev: (X, y) of rows on which the estimator was not fitted.
+        groups: the group of each row [rows]; the rows of a group stay in the same part, and intervals resample whole
+            groups. With `dev`, the groups of each part, as in {"dev": groups}.
+        dev_share: share of the rows that become dev if no dev rows are given, stratified by class.
+        seed: the seed of the split into train and dev.
+        **options: as for `diagnose_predictions`: goal (by default error for a classifier, rmse for a regressor),
             human_error, human_rows, optimal_error, tolerance.
 
     Raises:
-        BadInput: for rows that do not fit together, an estimator that is not fitted (with `dev`), a goal that it
-            cannot be judged by, and anything that `diagnose_predictions` refuses.
+        BadInput: for rows that do not fit together, an estimator that is not fitted (with `dev`), a goal that cannot
+            judge it, and anything that `diagnose_predictions` refuses.
     """
     if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
-        raise BadInput("dev must be (X, y)", found=type(dev).__name__, remedy="Give the two as a pair")
+        raise BadInput("dev must be (X, y)", found=type(dev).__name__, remedy="Give X and y as a pair")
     try:
         goal = _goal_of(estimator, options)
     except AttributeError as error:
         raise BadInput(
-            "an estimator must be one of scikit-learn's kind",
+            "an estimator must be a scikit-learn estimator",
             found=f"{type(estimator).__name__}, which does not derive from sklearn.base.BaseEstimator",
             remedy="Give its predictions to wf.diagnose_predictions",
         ) from error
@@ -78,7 +79,7 @@ def diagnose_estimator(
     if dev is not None:
         if groups is not None and not isinstance(groups, Mapping):
             raise BadInput(
-                "groups given with dev rows must name their part",
+                "groups that are given with dev rows must name their part",
                 found=f"groups of type {type(groups).__name__} with dev",
                 remedy='Give groups={"dev": groups_of_the_dev_rows}',
             )
@@ -101,7 +102,7 @@ class _Parts:
 
 
 def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
-    """Return the goal, refused before a fit if the estimator cannot be judged by it; None if nothing determines it."""
+    """Return the goal, after a check that it can judge the estimator; None if nothing determines it."""
     task: Task | None = (
         "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
     )
@@ -110,7 +111,7 @@ def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
     goal = goal_named(options["goal"], task=task)
     if goal.needs_probabilities and _judged_by(estimator, goal) == "predict":
         raise BadInput(
-            f"goal {goal.name} needs probabilities",
+            f"predictions must be probabilities for the goal {goal.name}",
             found=f"{type(estimator).__name__} without predict_proba",
             remedy="Choose the goal error, or wrap the estimator in CalibratedClassifierCV",
         )
@@ -118,7 +119,7 @@ def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
 
 
 def _check_targets(estimator: Any, targets: list[Any], goal: Goal | None) -> None:
-    """Refuse, before a fit, targets that cannot be judged: several labels for each row, or several classes in order."""
+    """Refuse, before a fit, targets that cannot be judged, such as several labels for each row."""
     wide = [np.shape(y) for y in targets if len(np.shape(y)) > 1 and np.shape(y)[1] > 1]
     if wide and (is_classifier(estimator) or goal is None or goal.task == "classification"):
         raise BadInput(
@@ -128,7 +129,7 @@ def _check_targets(estimator: Any, targets: list[Any], goal: Goal | None) -> Non
         )
     if _judged_by(estimator, goal) == "decision_function" and len(np.unique(np.asarray(targets[0]))) > 2:
         raise BadInput(
-            "goal auc with more than two classes needs probabilities",
+            "predictions must be probabilities for the goal auc with more than two classes",
             found=f"{type(estimator).__name__} without predict_proba",
             remedy="Wrap it in CalibratedClassifierCV",
         )
@@ -139,7 +140,7 @@ def _fitted(estimator: Any) -> Any:
         check_is_fitted(estimator)
     except (ValueError, TypeError) as error:
         raise BadInput(
-            "an estimator given with dev rows must be fitted",
+            "an estimator that is given with dev rows must be fitted",
             found=str(error).splitlines()[0],
             remedy="Fit it on the training rows, or leave dev out",
         ) from error
@@ -161,7 +162,7 @@ def _divided(estimator: Any, X: Any, y: Any, *, groups: Any, share: float, seed:
     if len(np.unique(np.asarray(of_part["dev"]))) < LEAST_GROUPS:
         raise BadInput(
             "dev must have at least two groups, so that an interval can be computed",
-            found=f"{len(np.unique(np.asarray(groups)))} groups, of which one is dev",
+            found=f"{len(np.unique(np.asarray(groups)))} groups, with a single one in dev",
             remedy="Give a larger dev_share, or more groups",
         )
     return _Parts(train, dev, of_part)
@@ -179,7 +180,7 @@ def _division(estimator: Any, y: Any, groups: Any, *, share: float, seed: int) -
         here, there = next(kind(n_splits=1, test_size=share, random_state=seed).split(y, y, groups))
     except ValueError as error:
         raise BadInput(
-            "rows must be enough for train and dev",
+            "there must be enough rows for train and dev",
             found=f"{len(y)} rows: {str(error).splitlines()[0]}",
             remedy="Give more rows, or your own dev rows",
         ) from error
@@ -195,7 +196,7 @@ def _diagnosed(fitted: Any, parts: _Parts, *, goal: Goal | None, options: dict[s
 
 
 def _judged_by(estimator: Any, goal: Goal | None) -> str:
-    """Return the name of the estimator method whose output the goal scores."""
+    """Return the name of the estimator's method whose output the goal scores."""
     if goal is None or not goal.needs_probabilities:
         return "predict"
     of_order = ("decision_function",) if goal.reads == "order" else ()
@@ -217,6 +218,6 @@ def _other_score(fitted: Any, dev: Pair, found: Diagnosis) -> tuple[str, ...]:
     if abs(score - (1 - found.errors.dev.value)) <= _SCORE_SLACK:
         return ()
     return (
-        f"score() of {type(fitted).__name__} is {score:.4g} on dev, which is not 1 - error "
-        f"({1 - found.errors.dev.value:.4g}): it measures something else.",
+        f"score() of {type(fitted).__name__} is {score:.4g} on dev, which differs from 1 - error "
+        f"({1 - found.errors.dev.value:.4g}), so it measures something else.",
     )

@@ -1,4 +1,4 @@
-"""A Lightning callback that shows at the end of fit where the error comes from, and what to do about it."""
+"""A Lightning callback that shows at the end of a fit where the error comes from, and what to do about it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SLACK = 1e-4
 
 @dataclass(frozen=True)
 class _Loader:
-    """A loader, and its place among those that Lightning iterates over."""
+    """A loader, and its place among the loaders over which Lightning iterates."""
 
     loader: Any
     place: int = 0
@@ -48,21 +48,21 @@ class DiagnosisCallback(pl.Callback):
 
         trainer = pl.Trainer(callbacks=[DiagnosisCallback(human_error=.01)])
 
-    The rows are those that the loaders' own samplers yield, read once more in the way Lightning validates: in its
-    validating state and precision, without dropout. The kinds of outputs and targets are inferred from the loss (a
-    function or module of torch's) in the training step; fits that cannot be diagnosed are refused before an update.
+    The rows that the loaders' own samplers yield are read once more as in Lightning's validation, in its state and
+    precision and without dropout. The kinds of outputs and targets are inferred from the loss (a function or module of
+    torch) in the training step. A fit that cannot be diagnosed is refused before the first update.
 
     Args:
-        predict: (module, batch) -> (y, prediction), if batches are not (x, y) or forward needs more than x. The
-            predictions are labels, values or probabilities, as in `wellfit.diagnose_predictions`.
-        outputs: what forward returns, if no loss of torch's shows it: "logits", "probabilities" or "values".
-        dev: which of several validation loaders is dev: its place, or its key.
-        train_dev: which one has rows of the training distribution that were not trained on.
-        write: receives the text.
+        predict: a function of (module, batch) that returns (y, prediction), if batches are not (x, y) or forward needs
+            more than x. Predictions are labels, values or probabilities, as in `wellfit.diagnose_predictions`.
+        outputs: what forward returns, if no loss of torch shows it: "logits", "probabilities" or "values".
+        dev: the place or the key of the validation loader that is dev, if there are several.
+        train_dev: the place or the key of the one with rows of the training distribution that were not trained on.
+        write: a function that receives the text.
         **options: as for `wellfit.diagnose_predictions`: goal, human_error, human_rows, optimal_error, tolerance.
 
     Attributes:
-        diagnosis: of the last fit; None before.
+        diagnosis: the diagnosis of the last fit; None before the first one.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class DiagnosisCallback(pl.Callback):
         self._forget()
         if not trainer.enable_validation:
             raise BadInput(
-                "a diagnosis needs dev rows besides the training rows",
+                "a diagnosis must have dev rows in addition to the training rows",
                 found="no validation loader",
-                remedy="Give Trainer.fit a val_dataloaders, and the module a validation_step",
+                remedy="Pass val_dataloaders to Trainer.fit, and define validation_step in the module",
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Predict one batch of each loader, and refuse failing ones before the first update."""
+        """Predict one batch of each loader, so that failures are reported before the first update."""
         for part, each in self._loaders(trainer).items():
             spy = LossSpy()
             with kept_generators():
@@ -127,23 +127,23 @@ class DiagnosisCallback(pl.Callback):
             self._spy.enter()
 
     def on_before_backward(self, *_: Any, **__: Any) -> None:
-        """Determine the kind of outputs and targets, or refuse, before the first update."""
+        """Determine the kinds of outputs and targets before the first update, or refuse the fit."""
         self._leave()
 
     def on_before_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Determine them if the loss went backward without Lightning's help."""
+        """Determine the kinds if the loss went backward without Lightning's help."""
         self._leave()
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
-        """Determine them if no other hook was called."""
+        """Determine the kinds if no other hook was called."""
         self._leave()
 
     def on_exception(self, *_: Any, **__: Any) -> None:
-        """Stop watching."""
+        """Stop watching for the loss."""
         self._stop_watching()
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Predict train and dev, diagnose, and write it."""
+        """Predict train and dev, diagnose, and write the result."""
         if not trainer.is_global_zero or (self._predict is None and self._reading is None):
             return
         try:
@@ -179,11 +179,13 @@ class DiagnosisCallback(pl.Callback):
         return self._reading.pair(targets, outputs, part=part)
 
     def _loaders(self, trainer: pl.Trainer) -> Mapping[str, _Loader]:
-        """The loaders of train, train-dev and dev."""
+        """Return the loaders of train, train-dev and dev."""
         train, several = trainer.train_dataloader, trainer.val_dataloaders
         if isinstance(train, Mapping | list | tuple):
             raise BadInput(
-                "a diagnosis must be of one training loader", found=f"{len(train)} loaders", remedy="Give one loader"
+                "a diagnosis must have a single training loader",
+                found=f"{len(train)} loaders",
+                remedy="Give one loader",
             )
         if isinstance(several, Mapping):
             known: dict[Name, Any] = dict(several)
@@ -194,10 +196,10 @@ class DiagnosisCallback(pl.Callback):
             named["dev"] = next(name for name in known if name not in named.values())
         if "dev" not in named or not set(named.values()) <= set(known):
             raise BadInput(
-                "dev and train_dev must name one of the validation loaders each",
-                found=f"{', '.join(f'{part}={name!r}' for part, name in named.items()) or 'neither'}, and the loaders "
-                f"{', '.join(map(repr, known))}",
-                remedy=f"Give the callback for example dev={next(iter(known))!r}",
+                "dev and train_dev must each name one of the validation loaders",
+                found=f"{', '.join((f'{part}={name!r}' for part, name in named.items())) or 'neither'} for the "
+                f"loaders {', '.join(map(repr, known))}",
+                remedy=f"Give the callback an argument such as dev={next(iter(known))!r}",
             )
         places = list(known)
         found = {part: _Loader(known[name], places.index(name)) for part, name in named.items()}
@@ -228,7 +230,7 @@ class DiagnosisCallback(pl.Callback):
 
 @contextmanager
 def _validating(trainer: pl.Trainer, module: pl.LightningModule) -> Iterator[None]:
-    """The state in which Lightning validates: module, stage and precision; all are restored afterwards."""
+    """Enter the state in which Lightning validates (module, stage and precision), and restore it afterwards."""
     stage = trainer.state.stage
     with kept_generators(), evaluating(module), torch.no_grad(), trainer.precision_plugin.val_step_context():
         trainer.validating = True
@@ -239,7 +241,7 @@ def _validating(trainer: pl.Trainer, module: pl.LightningModule) -> Iterator[Non
 
 
 def _prepared(trainer: pl.Trainer, batch: Any, *, place: int) -> Any:
-    """A batch on its way to `validation_step`: in the trainer's precision, through the hooks, on the device."""
+    """Prepare a batch as for `validation_step`: in the trainer's precision, through the hooks, on the device."""
     batch = trainer.precision_plugin.convert_input(batch)
     batch = trainer.lightning_module._on_before_batch_transfer(batch, dataloader_idx=place)
     return trainer.strategy.batch_to_device(batch, dataloader_idx=place)
@@ -257,7 +259,7 @@ def _tried(module: pl.LightningModule, inputs: Any) -> Any:
 
 
 def _shortened(trainer: pl.Trainer) -> tuple[str, ...]:
-    """Return a note if an epoch covers only a part of the training rows."""
+    """Return a note if an epoch covers only part of the training rows."""
     loader: Any = trainer.train_dataloader
     try:
         whole = len(loader)
@@ -272,7 +274,7 @@ def _shortened(trainer: pl.Trainer) -> tuple[str, ...]:
 
 
 def _logged_otherwise(trainer: pl.Trainer, found: Diagnosis) -> tuple[str, ...]:
-    """Return a note for each logged accuracy or error of validation that differs from the dev error."""
+    """Return a note for each accuracy or error logged in validation that differs from the dev error."""
     if not found.goal.counts_rows:
         return ()
     notes = []
@@ -284,7 +286,7 @@ def _logged_otherwise(trainer: pl.Trainer, found: Diagnosis) -> tuple[str, ...]:
         error = 1 - float(value) if kind.startswith("acc") else float(value)
         if abs(error - found.errors.dev.value) > _SLACK:
             notes.append(
-                f"Lightning logged {name} = {float(value):.4g} last; the error measured on dev is "
+                f"The last value that Lightning logged is {name} = {float(value):.4g}; the error measured on dev is "
                 f"{found.errors.dev.value:.4g}."
             )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Monte-Carlo dropout for any module: several passes with its dropout on (Gal and Ghahramani, 2016)."""
+"""Monte-Carlo dropout for any module: several passes with dropout on (Gal and Ghahramani, 2016)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PASSES = 30
 
 @dataclass(frozen=True)
 class Passes:
-    """Predictions of several passes.
+    """The predictions of several passes.
 
-    `mean` and `spread` are the average and the standard deviation of the outputs, in the outputs' own shape: how sure
-    the module is.
+    `mean` and `spread` are the average and the standard deviation of the outputs, in the shape of the outputs. The
+    spread shows how sure the module is.
     """
 
     mean: Floats
@@ -39,27 +39,30 @@ def mc_dropout(
     activation: Callable[[Any], Tensor] | None = None,
     seed: int = 0,
 ) -> Passes:
-    """Predict with dropout on, several times.
+    """Predict several times with dropout on.
 
-    All layers are in training mode except those with running statistics, which neither use nor change those of X.
-    So dropout inside attention, inside recurrent layers and from `F.dropout(x, p, self.training)` is on as well.
+    All layers are in training mode except those with running statistics, so the statistics of X are neither used nor
+    stored. Dropout inside attention, inside recurrent layers and from `F.dropout(x, p, self.training)` is therefore on
+    as well.
 
         found = wf.mc_dropout(net, X, 30, activation=lambda z: z.softmax(1))
 
     Args:
-        module: the trained module; its modes and its buffers are left as they were.
+        module: the trained module; its modes and its buffers are restored.
         X: the module's input: a tensor, an array [rows, ...], a tuple of them, or a mapping by parameter.
-        passes: number of passes; the cost is proportional to it.
-        activation: turns the module's outputs into the values to average, such as probabilities; when None, the outputs
-            themselves are averaged, and of several the first.
-        seed: of torch's masks; the caller's generators are left as they were.
+        passes: number of passes, to which the cost is proportional.
+        activation: a function that turns the module's outputs into the values to average, such as probabilities. If
+            None, the outputs themselves are averaged (the first one if there are several).
+        seed: the seed of torch's masks; the caller's generators are restored.
 
     Raises:
-        BadInput: for fewer than two passes, for a module whose passes do not differ, and for one that returns no
-            tensor unless an `activation` makes one.
+        BadInput: for fewer than two passes, for a module whose passes do not differ, and for a module that does not
+            return a tensor if no `activation` makes one.
     """
     if passes < 2:
-        raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
+        raise BadInput(
+            "Monte-Carlo dropout must have at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more"
+        )
     args, named = _inputs(module, X)
     with kept_generators(), torch.no_grad(), _dropping(module):
         torch.manual_seed(seed)
@@ -68,15 +71,15 @@ def mc_dropout(
     spread = found.std(dim=0)
     if not bool(spread.any()):
         raise BadInput(
-            "Monte-Carlo dropout needs a module that drops units",
+            "Monte-Carlo dropout must get a module that drops units",
             found=f"{passes} equal passes of {type(module).__name__}",
-            remedy="Train it with dropout above 0; F.dropout must follow self.training",
+            remedy="Train the module with dropout above 0; F.dropout must follow self.training",
         )
     return Passes(found.mean(dim=0).numpy(), spread.numpy(), passes)
 
 
 def _inputs(module: nn.Module, X: Any) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """Return the arguments that the module is called with; float arrays in the type of its parameters."""
+    """Return the arguments for the call of the module, with float arrays in the type of its parameters."""
     real = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.get_default_dtype())
 
     def tensor(given: Any) -> Tensor:
@@ -89,7 +92,7 @@ def _inputs(module: nn.Module, X: Any) -> tuple[tuple[Tensor, ...], dict[str, Te
 
 
 def _averaged(returned: Any, activation: Callable[[Any], Tensor] | None) -> Tensor:
-    """Return the tensor of one pass that is averaged: the first of several outputs unless `activation` takes all."""
+    """Return the tensor of one pass to average: the first of several outputs, unless `activation` takes all."""
     first = returned[0] if isinstance(returned, tuple | list) and returned else returned
     if activation is None:
         found = first
@@ -102,9 +105,9 @@ def _averaged(returned: Any, activation: Callable[[Any], Tensor] | None) -> Tens
             found = activation(first)
     if not isinstance(found, Tensor):
         raise BadInput(
-            "a pass must give a tensor",
+            "a pass must return a tensor",
             found=f"a {type(returned).__name__} from the module",
-            remedy="Pick one: activation=lambda returned: returned[...]",
+            remedy="Select one: activation=lambda returned: returned[...]",
         )
     return found
 

@@ -1,7 +1,7 @@
-"""The kind of a module's outputs and targets, decided once, before its first update, from the loss that trains it.
+"""The kinds of a module's outputs and targets, which are decided once before the first update, from its loss.
 
-Values alone do not distinguish a logit of .6 from a probability, or a count that is 0 or 1 from a class, least of all
-batch by batch.
+Values alone do not distinguish a logit of .6 from a probability, or a count of 0 or 1 from a class, especially in a
+single batch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.goals import goal_named
 
 OutputKind = Literal["logits", "probabilities", "values"]
-"""The names that a user may give."""
+"""The names of kinds that a user may give."""
 Pair: TypeAlias = tuple[Integers | Floats, Floats]
 ASK = 'Give the callback outputs="logits", "probabilities" or "values"'
 _SUM_SLACK = 1e-4
@@ -34,7 +34,7 @@ _ENDS = {"sigmoid": "sigmoid", "sigmoid_": "sigmoid", "special_expit": "sigmoid"
 
 @dataclass(frozen=True)
 class Loss:
-    """The comparison that a loss of torch's makes: of classes in columns, of one class with the other, or of values."""
+    """The comparison that a loss of torch makes: of classes in columns, of one class with the other, or of values."""
 
     compares: Literal["columns", "two classes", "values"]
     kind: OutputKind
@@ -67,7 +67,7 @@ class SeenLoss:
 
 
 class LossSpy(TorchFunctionMode):
-    """Records, between entering and leaving, the losses computed and the results of sigmoids and softmaxes."""
+    """A mode that records the losses that are computed, and the results of sigmoids and softmaxes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,12 +93,12 @@ class LossSpy(TorchFunctionMode):
 
     @property
     def is_innermost(self) -> bool:
-        """True if no other mode was entered since, so that this one can be left."""
+        """Return True if no other mode was entered since then, so that this one can be left."""
         innermost: object = _get_current_function_mode()  # type: ignore[no-untyped-call]
         return innermost is self
 
     def enter(self) -> None:
-        """Start recording, where no `with` statement can enclose the recorded code."""
+        """Start recording, if no `with` statement can enclose the recorded code."""
         self.__enter__()  # type: ignore[no-untyped-call]
 
     def leave(self) -> None:
@@ -106,14 +106,14 @@ class LossSpy(TorchFunctionMode):
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def end_of(self, outputs: Tensor) -> str:
-        """Return "sigmoid" or "softmax" if `outputs` are the result of one, perhaps reshaped; else ""."""
+        """Return "sigmoid" or "softmax" if `outputs` are the result of one, perhaps reshaped, and otherwise ""."""
         place = outputs.untyped_storage().data_ptr()
         return next((end for end, found in self._ends if found.untyped_storage().data_ptr() == place), "")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One batch before the first update: the module's outputs for it, and the function that computed them last."""
+    """One batch before the first update, with the module's outputs and the last function that computed them."""
 
     target: Tensor
     returned: Any
@@ -122,9 +122,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Reading:
-    """The interpretation of a module's outputs, the same for all rows.
+    """The interpretation of a module's outputs, which is the same for all rows.
 
-    `place` is that of the outputs in a tuple or mapping; None if a tensor is returned.
+    `place` is the place of the outputs in a tuple or mapping; None if a tensor is returned.
     """
 
     loss: Loss
@@ -133,17 +133,17 @@ class Reading:
     signed: bool = False
     """True if the two classes are -1 and 1."""
     certain: bool = False
-    """True if outputs are logits even when they look like probabilities: the framework treats them as logits."""
+    """True if outputs are logits even if they look like probabilities, because the framework treats them as logits."""
 
     def outputs(self, returned: Any) -> Tensor:
-        """Return the outputs among the values that a module returned."""
+        """Return the outputs from the values that a module returned."""
         found: Tensor = returned if self.place is None else returned[self.place]
         return found.detach().double().cpu()
 
     def check(self, trial: Trial) -> None:
-        """Refuse outputs and targets that do not fit, on the rows of one batch."""
+        """Refuse outputs and targets of one batch that do not fit together."""
         outputs, target = self.outputs(trial.returned), trial.target
-        shapes = f"outputs {list(outputs.shape)} and a target {list(target.shape)}"
+        shapes = f"outputs of shape {list(outputs.shape)} and a target of shape {list(target.shape)}"
         if self.loss.compares == "columns":
             fits = outputs.dim() == 2 and len(outputs) == len(target)
             if self.loss.kind == "probabilities" and not are_probabilities(outputs):
@@ -156,20 +156,20 @@ class Reading:
             fits = outputs.numel() == target.numel()
         if not fits:
             raise BadInput(
-                "a module must return outputs for one label, or for the values, of each row",
+                "a module must return for each row the outputs for one label, or the values",
                 found=shapes,
                 remedy="Give the callback predict=lambda module, batch: (y, prediction)",
             )
         if self.loss.compares == "two classes" and target.dim() > 1 and target.shape[1] > 1:
             raise BadInput(
-                "a diagnosis needs one label for each row",
+                "a diagnosis must have one label for each row",
                 found=f"several labels per row, {shapes}",
                 remedy="Give the callback predict=lambda module, batch: (y, prediction) of one of them",
             )
         self.pair([target], [outputs], part="train")
 
     def pair(self, targets: Sequence[Tensor], outputs: Sequence[Tensor], *, part: str) -> Pair:
-        """Return y and the prediction of all rows of a part, from its batches."""
+        """Return y and the prediction for all rows of a part, from its batches."""
         if not targets:
             raise BadInput(
                 f"a diagnosis needs rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows"
@@ -194,7 +194,7 @@ class Reading:
 
 
 def are_probabilities(outputs: Tensor) -> bool:
-    """Return True if every row of [N, classes] is one of probabilities."""
+    """Return True if every row of [N, classes] contains probabilities."""
     return bool((outputs >= 0).all() and ((outputs.sum(dim=-1) - 1).abs() < _SUM_SLACK).all())
 
 
@@ -209,18 +209,18 @@ def decide(
 ) -> Reading:
     """Determine the kinds of a module's outputs and targets.
 
-    The user's word counts first, then the loss that received the target, then whatever the tensors make certain.
+    The user's choice takes precedence, then the loss that received the target, and then what the tensors make certain.
 
     Args:
         trial: one batch.
-        losses: those computed for a batch of the same loop.
-        target: that batch's target, if it is a different batch.
-        kind: the kind of outputs, according to the user.
-        goal: the user's choice.
-        certain: whether `kind` comes from the framework: then it holds even if the outputs look different.
+        losses: the losses that were computed for a batch of the same loop.
+        target: the target of that batch, if it is a different one.
+        kind: the kind of outputs according to the user.
+        goal: the goal that the user chose.
+        certain: whether `kind` comes from the framework, so that it holds even if the outputs look different.
 
     Raises:
-        BadInput: if it stays open, or outputs and target do not fit each other.
+        BadInput: if the kinds cannot be determined, or outputs and target do not fit together.
     """
     seen = _of_target(losses, trial.target if target is None else target)
     place, outputs = _picked(trial, seen)
@@ -245,11 +245,11 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
     end = trial.end(outputs)
     if columns:
         if told is None and kind is None and target.is_floating_point() and not task:
-            raise _open("targets of type float beside several outputs, and no loss of torch's")
+            raise _open("targets of type float with several outputs, and no loss of torch")
         if told and told.compares == "two classes" and kind is None:
             raise BadInput(
-                "a diagnosis needs one label for each row",
-                found=f"{outputs.shape[-1]} outputs per row, each with a loss of two classes",
+                "a diagnosis must have one label for each row",
+                found=f"{outputs.shape[-1]} outputs per row, each with a loss for two classes",
                 remedy="Give the callback predict=lambda module, batch: (y, prediction) of one of them",
             )
         return Loss("columns", "probabilities" if kind == "probabilities" else "logits")
@@ -258,14 +258,14 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
     if told is None or told.compares == "values":
         if target.is_floating_point() and not task and not _is_binary(target):
             return Loss("values", "values")
-        raise _open("one output for each row, a target of 0 and 1, and no loss of torch's that says what they are")
+        raise _open("one output for each row, a target of 0 and 1, and no loss of torch that shows their kinds")
     # The sigmoid of a binary cross entropy may be in the training step, after forward has returned.
     outside = bool(((outputs < 0) | (outputs > 1)).any())
     return Loss("two classes", "logits" if outside else told.kind)
 
 
 def _picked(trial: Trial, seen: SeenLoss | None) -> tuple[int | str | None, Tensor]:
-    """Return the place of the outputs among the returned values: by the loss's shape, else the first with all rows."""
+    """Return the place of the outputs among the returned values, by the loss's shape or as the first with all rows."""
     returned, rows = trial.returned, len(trial.target)
     if isinstance(returned, Tensor):
         return None, returned
@@ -285,14 +285,15 @@ def _picked(trial: Trial, seen: SeenLoss | None) -> tuple[int | str | None, Tens
     if place is None or (len(fit) > 1 and not alike and not named):
         raise BadInput(
             "a module must return its outputs as a tensor [rows, ...]",
-            found=f"{type(returned).__name__} with {len(fit)} such tensors, of which none is known to be trained",
+            found=f"a {type(returned).__name__} with {len(fit)} such tensors, and no loss that shows which one is "
+            "trained",
             remedy="Give the callback predict=lambda module, batch: (y, prediction)",
         )
     return place, returned[place]
 
 
 def _of_target(losses: Sequence[SeenLoss], target: Tensor) -> SeenLoss | None:
-    """Return the loss that compares with the target itself; otherwise the only kind of loss there is."""
+    """Return the loss that uses the target itself, or otherwise the only kind of loss that there is."""
     sized = [seen for seen in losses if seen.target.numel() == target.numel()]
     for seen in sized:
         if torch.equal(seen.target.detach().reshape(-1).double().cpu(), target.reshape(-1).double().cpu()):
@@ -304,13 +305,13 @@ def _of_target(losses: Sequence[SeenLoss], target: Tensor) -> SeenLoss | None:
 
 
 def _codes(target: Tensor, *, classes: int) -> Tensor:
-    """[N] class codes of labels [N] or [N, 1], or of one-hot rows."""
+    """Return class codes [N] of labels [N] or [N, 1], or of one-hot rows."""
     target = target.detach().cpu()
     if target.dim() == 2 and target.shape[1] == classes:
         if not bool(((target == 0) | (target == 1)).all() and (target.sum(dim=1) == 1).all()):
             raise BadInput(
-                "a row's label must be one class",
-                found="targets that share a row among classes",
+                "the label of a row must be a single class",
+                found="targets that divide a row among several classes",
                 remedy="Give the callback predict=lambda module, batch: (y, prediction) with the labels themselves",
             )
         return target.argmax(dim=1)
@@ -318,7 +319,7 @@ def _codes(target: Tensor, *, classes: int) -> Tensor:
     wrong = (codes < 0) | (codes >= classes) | (codes != codes.floor() if codes.is_floating_point() else False)
     if bool(wrong.any()):
         raise BadInput(
-            f"labels must be whole numbers from 0 to {classes - 1}, one less than the number of outputs",
+            f"labels must be whole numbers from 0 to {classes - 1}, the number of outputs minus one",
             found=f"{float(codes[wrong][0]):g}",
             remedy="Leave such rows out, or give predict=lambda module, batch: (y, prediction)",
         )
@@ -342,7 +343,7 @@ def _is_binary(target: Tensor) -> bool:
 
 
 def _open(found: str) -> BadInput:
-    return BadInput("a diagnosis must know what a module's outputs are", found=found, remedy=ASK)
+    return BadInput("a diagnosis must be able to tell the kind of a module's outputs", found=found, remedy=ASK)
 
 
 def second_softmax(spy: LossSpy) -> tuple[str, ...]:
@@ -351,12 +352,12 @@ def second_softmax(spy: LossSpy) -> tuple[str, ...]:
     for seen in spy.losses:
         end = twice.get(seen.name, "")
         if end and spy.end_of(seen.outputs) == end:
-            return (f"the network ends in a {end}, and {seen.name} applies another: leave the {end} out of training.",)
+            return (f"the network ends in a {end}, and {seen.name} applies another one: remove the {end} in training.",)
     return ()
 
 
 def given_pairs(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> Pair:
-    """Return (y [rows], prediction) of all batches by the user's own function; BadInput if there are none."""
+    """Return y [rows] and the predictions of the user's own function for all batches; BadInput if there are none."""
     found = [
         tuple(np.asarray(each.detach().cpu() if isinstance(each, Tensor) else each) for each in pair) for pair in pairs
     ]
@@ -371,7 +372,7 @@ def given_pairs(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> Pair:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse the options that a diagnosis would refuse, before there is anything to diagnose."""
+    """Refuse options that a diagnosis would refuse, before there is anything to diagnose."""
     known = inspect.signature(diagnose_predictions).parameters
     for name in options:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Parameter groups for the user's own optimizer: lambda applies to W, and to nothing else."""
+"""Parameter groups for the user's own optimizer, in which lambda applies only to W."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def param_groups(
 ) -> list[dict[str, Any]]:
     """Divide the parameters of a module into those that decay and those that do not.
 
-    W of the cost J = (1/m) sum L + lambda/(2m) ||W||_F^2 are the weights without biases, norms and embeddings; their
-    group gets `weight_decay` = lambda/m, which `torch.optim.SGD` (as a penalty) and `torch.optim.AdamW` (decoupled)
-    both accept. `torch.optim.Adam` puts its `weight_decay` through the moments, which is not weight decay.
+    W in the cost J = (1/m) sum L + lambda/(2m) ||W||_F^2 contains the weights, but not biases, norms and embeddings.
+    Its group gets `weight_decay` = lambda/m, which both `torch.optim.SGD` (as a penalty) and `torch.optim.AdamW`
+    (decoupled) apply. `torch.optim.Adam` passes its `weight_decay` through the moments, which is not weight decay.
 
         optimizer = torch.optim.AdamW(wf.param_groups(net, l2=300.0, rows=len(train), lr=1e-3))
 
     Args:
-        module: its trained parameters, each in one group.
+        module: the module, whose trained parameters are each put into one group.
         l2: lambda.
-        rows: m, the training rows.
-        lr: learning rate of both groups; the optimizer's own when None.
+        rows: m, the number of training rows.
+        lr: learning rate of both groups; that of the optimizer if None.
         **more: further options of both groups, such as `momentum`.
 
     Returns:
@@ -35,7 +35,7 @@ def param_groups(
         without parameters is left out.
 
     Raises:
-        BadInput: for a lambda below 0 or not finite, rows below 1, or a module without trained parameters.
+        BadInput: for a lambda that is negative or not finite, rows below 1, or a module without trained parameters.
     """
     if not 0 <= l2 < float("inf"):
         raise BadInput("l2 (lambda) must be finite and not negative", found=f"l2={l2!r}", remedy="Give 0 or more")
@@ -46,9 +46,7 @@ def param_groups(
     named = dict(module.named_parameters())
     decayed = {entry.name: entry.decayed for entry in decay_list(module)}
     if not decayed:
-        raise BadInput(
-            "a module must have parameters that are trained", found="none with requires_grad", remedy="Unfreeze some"
-        )
+        raise BadInput("a module must have trained parameters", found="none with requires_grad", remedy="Unfreeze some")
     shared: Mapping[str, Any] = more if lr is None else {"lr": lr, **more}
     decay = {True: weight_decay_of(l2, rows=rows), False: 0.0}
     groups = []

@@ -1,4 +1,4 @@
-"""A test set that is opened once, without an experiment: for a model of any kind."""
+"""A test set without an experiment, which is opened once for a model of any kind."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ TARGET = "target, sealed by wellfit"
 
 @dataclass(frozen=True)
 class SealedTest:
-    """Test rows in a folder of their own, opened once, with a record of the opening.
+    """Test rows in a folder of their own, which are opened once, with a record of the opening.
 
         wf.SealedTest.of(X_test, y_test, folder="churn.sealed")      # once, before anything is trained
         wf.SealedTest(Path("churn.sealed")).open(model.predict)        # once, when the model is final
 
-    The opening is kept in a ledger in the folder and in the user's registry, which knows rows by their hashes: copying
-    the folder, or sealing the same rows again, does not certify twice. This protects against accident and
+    The opening is recorded in a ledger in the folder and in the user's registry, which identifies rows by their hashes.
+    Neither copying the folder nor sealing the same rows again certifies twice. This protects against accident and
     self-deception, not against forgery.
     """
 
@@ -52,19 +52,21 @@ class SealedTest:
         """Write test rows into a new folder.
 
         Args:
-            X: [rows, ...] array, or a data frame of pandas, polars or pyarrow; a model gets it back as it was given,
+            X: array [rows, ...], or a data frame of pandas, polars or pyarrow; a model gets it back as it was given,
                 with its types, categories and index.
-            y: [rows] classes or values. Two whole numbers are classes, however they are stored.
+            y: classes or values [rows]. Two distinct whole numbers are classes, regardless of how they are stored.
             folder: a new folder.
 
         Raises:
-            BadInput: rows that do not fit together, missing targets, a folder that exists, or an X that could not be
-                given back as it is.
-            NoRoom: the disk is full; nothing half-written counts.
+            BadInput: for rows that do not fit together, missing targets, a folder that exists, or an X that could not
+                be given back unchanged.
+            NoRoom: if the disk is full; a partly written folder does not count.
         """
         place = Path(folder)
         if place.exists():
-            raise BadInput("a sealed test set needs its own folder", found=f"{place} exists", remedy="Name another")
+            raise BadInput(
+                "a sealed test set must get a new folder", found=f"that {place} exists", remedy="Name another"
+            )
         target = array_of("y", y)
         target = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
         table, form = _table_of(X)
@@ -99,16 +101,17 @@ class SealedTest:
         """Open the test set for one model.
 
         Args:
-            predict: X as it was sealed -> labels, probabilities [rows, classes], or values [rows].
-            goal: decides the loss; default error for classes, rmse for values.
-            dev: (y, prediction) of the dev rows, to compare with.
-            subject: names the model; after a crash the same subject may finish its opening.
-            again: allow a further opening; it is not certified.
+            predict: a function of X as it was sealed that returns labels, probabilities [rows, classes], or values
+                [rows].
+            goal: determines the loss; by default error for classes, and rmse for values.
+            dev: (y, prediction) of the dev rows, for comparison.
+            subject: the name of the model; after a crash the same subject may finish its opening.
+            again: allow a further opening, which is not certified.
 
         Raises:
-            Refusal: the test set was opened before (without `again`), or is not what was sealed.
-            BadInput: the folder holds no sealed test set; predictions that do not fit the rows or the goal. Like
-                every failure of `predict`, these cost no opening.
+            Refusal: if the test set was opened before (without `again`), or differs from what was sealed.
+            BadInput: if the folder does not contain a sealed test set, or predictions do not fit the rows or the goal.
+                Like every failure of `predict`, this does not use up the opening.
         """
         task: Task = "classification" if self._classes is not None else "regression"
         chosen = goal_named(goal, task=task) if goal else default_goal(task)
@@ -125,36 +128,36 @@ class SealedTest:
 
     @property
     def rows(self) -> int:
-        """Number of sealed rows."""
+        """The number of sealed rows."""
         return self.seal.rows
 
     @cached_property
     def seal(self) -> Seal:
-        """Number of rows, digest and time; the rows are not read."""
+        """The number of rows, the digest and the time of sealing; the rows are not read."""
         return load_seal(self._card["seal"], self.folder)
 
     @cached_property
     def hashes(self) -> Mapping[str, Words]:
-        """uint64 [rows, 2] of "test"."""
+        """The hashes of the part "test", uint64 [rows, 2]."""
         table = pq.read_table(self.folder / HASHES_NAME)
         return {"test": np.stack([table.column(lane).to_numpy() for lane in ("a", "b")], axis=1)}
 
     @property
     def others(self) -> tuple[pa.Table, ...]:
-        """None: the rest of its table is not known."""
+        """Always None, because the other rows of the table are not known."""
         return ()
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger of its openings."""
+        """The ledger of the openings of this test set."""
         return Ledger(self.seal.sha256, self.folder / LEDGER_NAME)
 
     def targets(self, rows: pa.Table) -> Integers | Floats:
-        """Class codes, or values, of opened rows."""
+        """Return the class codes or the values of opened rows."""
         return self._target("test", array_of("sealed target", rows.column(TARGET).to_pylist()))
 
     def groups(self, rows: pa.Table) -> None:
-        """No groups: X is sealed as it is, and none of its columns is marked as one of groups."""
+        """Return no groups, because X is sealed without a column that is marked as groups."""
 
     @cached_property
     def _card(self) -> Json:
@@ -164,7 +167,9 @@ class SealedTest:
             card: Json = read_json(path)
         except (OSError, ValueError) as error:
             raise BadInput(
-                "the folder must contain a sealed test set", found=f"{path}: {error}", remedy="Seal one: SealedTest.of"
+                "the folder must contain a sealed test set",
+                found=f"{path}: {error}",
+                remedy="Seal test rows with SealedTest.of",
             ) from error
         return card
 
@@ -181,14 +186,14 @@ class SealedTest:
         if self._classes is not None:
             if goal.needs_probabilities and not is_soft(values, self._classes):
                 raise BadInput(
-                    f"goal {goal.name} needs probabilities",
+                    f"predictions must be probabilities for the goal {goal.name}",
                     found=f"labels as predictions of {name}",
                     remedy="Predict probabilities [rows, classes], or choose the goal error",
                 )
             return probabilities_of(f"prediction of {name}", values, self._classes)
         if values.size != len(values) or values.dtype.kind not in "iufb":
             raise BadInput(
-                f"prediction of {name} must be one number for each row",
+                f"the prediction of {name} must be one number for each row",
                 found=f"shape {values.shape} of type {values.dtype}",
                 remedy="Predict values [rows]",
             )
@@ -206,7 +211,7 @@ def _classes_of(target: Array) -> list[Any] | None:
 
 
 def _table_of(X: Any) -> tuple[pa.Table, Json]:
-    """The rows as an Arrow table with everything in it, and the facts needed to give them back as they came."""
+    """Return the rows as a complete Arrow table, and the facts that are needed to give them back unchanged."""
     try:
         if isinstance(X, np.ndarray) and X.ndim and len(X):
             flat = X.reshape(len(X), -1)
@@ -227,12 +232,12 @@ def _table_of(X: Any) -> tuple[pa.Table, Json]:
 
 
 def _missing_in(column: Any) -> str:
-    """Return which of the two words for a missing object this column of a frame uses."""
+    """Return which of the two markers for a missing object this column of a frame uses."""
     return "nan" if any(isinstance(cell, float) and np.isnan(cell) for cell in column) else "none"
 
 
 def _plain(X: Any, table: pa.Table) -> pa.Table:
-    """The rows as every other part of wellfit reads and hashes them."""
+    """Return the rows as every other part of wellfit reads and hashes them."""
     return table if isinstance(X, np.ndarray) else read_table(X, name="X").frame
 
 
@@ -264,7 +269,7 @@ def _require_same(X: Any, sealed: Seal, form: Json) -> None:
 
 
 def _difference(X: Any, given: Any) -> str:
-    """Say how the two differ; "" if they do not."""
+    """Describe how the two differ; "" if they do not."""
     if type(given) is not type(X) and not isinstance(X, np.memmap):
         return f"it would come back as {type(given).__name__}"
     if isinstance(X, np.ndarray):
@@ -292,5 +297,5 @@ def _not_given_back(kind: str, found: str) -> BadInput:
     return BadInput(
         "X must be an array, or a frame of pandas, polars or pyarrow, that can be returned unchanged",
         found=f"{kind}: {found}",
-        remedy="Seal it in another form, such as np.asarray(X), or cast the column",
+        remedy="Seal X in a different form, such as np.asarray(X), or cast the column",
     )

@@ -1,4 +1,4 @@
-"""A skorch callback that shows at the end of fit where the error comes from, and what to do about it."""
+"""A skorch callback that shows at the end of a fit where the error comes from, and what to do about it."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
 
         NeuralNetClassifier(Net, callbacks=[DiagnosisCallback(human_error=.01)]).fit(X, y)
 
-    Train and dev are the two parts that the net's own `train_split` made. The net that `fit` returns is judged:
-    this callback acts after those that load the best weights, wherever it is in the list. The kinds of outputs and
-    targets are inferred from the criterion, and the classes are those of `net.predict`; fits that cannot be diagnosed
-    are refused before the first update.
+    Train and dev are the two parts that the net's own `train_split` makes. The net that `fit` returns is judged:
+    wherever this callback is in the list, it acts after those that load the best weights. The kinds of outputs and
+    targets are inferred from the criterion, and the classes are those of `net.predict`. A fit that cannot be diagnosed
+    is refused before the first update.
 
     Args:
-        goal: as in `wellfit.diagnose_predictions`, and so are the next four.
-        human_error: error of people.
+        goal: as in `wellfit.diagnose_predictions`, like the next four arguments.
+        human_error: a person's error.
         human_rows: number of rows on which it was measured.
-        optimal_error: known range of the lowest reachable error.
-        tolerance: gap that does not matter.
-        outputs: what the module returns, if the criterion is not torch's: "logits", "probabilities" or "values".
-        write: receives the text.
+        optimal_error: the known range of the lowest reachable error.
+        tolerance: the largest gap that does not matter.
+        outputs: what the module returns, if the criterion is not one of torch: "logits", "probabilities" or "values".
+        write: a function that receives the text.
 
     Attributes:
-        diagnosis_: of the last fit.
+        diagnosis_: the diagnosis of the last fit.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         return self
 
     def on_train_begin(self, net: NeuralNet, **_: Any) -> None:
-        """Move behind the other callbacks, which may load other weights when training ends."""
+        """Move behind the other callbacks, which may load different weights at the end of training."""
         check_options(self._options())
         self._parts, self._reading = {}, None
         others = [each for each in net.callbacks_ if each[1] is not self]
@@ -87,10 +87,10 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         net.callbacks_ = [*others, *(each for each in net.callbacks_ if each[1] is self)]
 
     def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, dataset_valid: Any = None, **_: Any) -> None:
-        """Keep the two parts; refuse, before the first update, a fit that cannot be diagnosed."""
+        """Store the two parts, and refuse a fit that cannot be diagnosed before the first update."""
         if dataset_valid is None:
             raise BadInput(
-                "a diagnosis needs dev rows besides the training rows",
+                "a diagnosis must have dev rows in addition to the training rows",
                 found="train_split=None",
                 remedy="Give the net a train_split, for example skorch.dataset.ValidSplit(5)",
             )
@@ -100,7 +100,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
             _warn(net, dataset_train)
 
     def on_train_end(self, net: NeuralNet, **_: Any) -> None:
-        """Predict train and dev, diagnose, and write it."""
+        """Predict train and dev, diagnose, and write the result."""
         if self._reading is None:
             return
         try:
@@ -125,7 +125,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         return {name: getattr(self, name) for name in names}
 
     def _decided(self, net: NeuralNet) -> Reading:
-        """Return how to read outputs and targets, from one batch of each part and the net's own loss."""
+        """Return how to interpret outputs and targets, from one batch of each part and the net's own loss."""
         spy, trials = LossSpy(), []
         with kept_generators(), evaluating(net.module_):
             for part, dataset in self._parts.items():
@@ -174,7 +174,7 @@ def _warn(net: NeuralNet, dataset: Any) -> None:
 
 
 def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:
-    """Return the iterator of a part; that of training if samplers choose the rows."""
+    """Return the iterator of a part, or that of training if samplers choose the rows."""
     chosen = {"sampler", "batch_sampler"} & {
         *net.get_params_for("iterator_train"),
         *net.get_params_for("iterator_valid"),
@@ -183,14 +183,14 @@ def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:
 
 
 def _predicted(net: NeuralNet, returned: Any) -> Tensor:
-    """Return the tensor that skorch predicts from: the first output, through the user's own nonlinearity."""
+    """Return the tensor from which skorch predicts: the first output, after the user's own nonlinearity."""
     found: Tensor = returned[0] if isinstance(returned, tuple) else returned
     own = net.predict_nonlinearity
     return own(found) if callable(own) else found
 
 
 def _told_by_net(net: NeuralNet) -> OutputKind | None:
-    """Return the kind of outputs that a skorch classifier assumes in `predict_proba`; None if it leaves them alone."""
+    """Return the kind of outputs that a skorch classifier assumes in `predict_proba`; None if it assumes none."""
     if not isinstance(net, NeuralNetClassifier | NeuralNetBinaryClassifier):
         return None
     criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
@@ -202,11 +202,16 @@ def _told_by_net(net: NeuralNet) -> OutputKind | None:
 
 
 def _recorded_otherwise(net: NeuralNet, found: Diagnosis) -> tuple[str, ...]:
-    """Return a note if skorch's own accuracy on dev, for the weights that `fit` returns, is different."""
+    """Return a note if skorch's own accuracy on dev differs for the weights that `fit` returns."""
     accuracies = [row.get("valid_acc") for row in net.history]
     if not found.goal.counts_rows or not accuracies or accuracies[-1] is None:
         return ()
     error = found.errors.dev.value
     if any(abs(1 - accuracy - error) <= _SLACK for accuracy in accuracies if accuracy is not None):
         return ()
-    return (f"skorch recorded valid_acc = {accuracies[-1]:.4g} last; the error measured on dev is {error:.4g}.",)
+    return (
+        (
+            f"The last value that skorch recorded is valid_acc = {accuracies[-1]:.4g}; the error measured on dev is "
+            f"{error:.4g}."
+        ),
+    )

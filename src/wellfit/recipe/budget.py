@@ -1,6 +1,7 @@
-"""The budget of a run: a time or a number of updates, how much is left, and the expected cost of training.
+"""The budget of a run (a time or a number of updates), the remainder, and the expected cost of training.
 
-Updates are exact, so such a run takes the same steps on every machine; seconds are predicted from past training.
+A budget in updates is exact, so such a run takes the same steps on every machine. Seconds are predicted from past
+training.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LEAST_SHARE = 0.05
 """Share of a budget in seconds for the first network where reading has taken all of it."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
-"""Side of a picture below which a convolutional network does not halve it."""
+"""Smallest side of a picture that a convolutional network still halves."""
 
 
 class Means(Protocol):
@@ -98,7 +99,7 @@ class Means(Protocol):
 
 @dataclass(eq=False)
 class BudgetTracker:
-    """The remaining budget of a run, in the budget's own unit.
+    """The budget of a run and its remainder, in the budget's own unit.
 
     `spent` is the number of seconds used by earlier sessions of the same run; `start_up` is the number that this
     session has used already, and that the same command would need again. What is left excludes the `closing` seconds,
@@ -113,7 +114,7 @@ class BudgetTracker:
     start_up: float = 0.0
     clock: Callable[[], float] = time.monotonic
     updates: int = field(default=0, init=False)
-    """Updates booked so far."""
+    """Updates recorded so far."""
 
     def __post_init__(self) -> None:
         self._started = self.clock() - self.spent - self.start_up
@@ -141,7 +142,7 @@ class BudgetTracker:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began, including its continuations."""
+        """Seconds that the run has taken so far, including its continuations."""
         return self.clock() - self._started
 
     @property
@@ -173,7 +174,7 @@ class BudgetTracker:
 
     @property
     def deadline(self) -> float | None:
-        """Monotonic time by which training must end under a budget in seconds; None for updates."""
+        """The monotonic time by which training must end under a budget in seconds; None for updates."""
         return None if self.budget.updates else self.clock() + self.remaining
 
     def deadline_at(self, share: float) -> float | None:
@@ -182,24 +183,24 @@ class BudgetTracker:
 
     @property
     def latest(self) -> float | None:
-        """Deadline of the first network, which every run needs: it may use the slack if reading took all the time."""
+        """The deadline of the first network, which every run needs; it may use the slack if reading took too long."""
         if self.deadline is None:
             return None
         return max(self.deadline, self.clock() + LEAST_SHARE * self.total)
 
     def enough_for(self, price: float) -> str:
-        """Return a budget that would cover this cost if the same command were given again."""
+        """Return a budget that would cover this cost if the same command were run again."""
         if self.budget.updates:
             return str(Budget(seconds=None, updates=math.ceil(self.updates + price)))
         needed = self.seconds + (1 + CLOSING_OF_START) * self.start_up + (1 + SLACK_SHARE) * price
         return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
 
     def text(self, amount: float) -> str:
-        """Return an amount with the budget's unit, for a message."""
+        """Format an amount with the budget's unit, for a message."""
         return f"{amount:,.1f} s" if self.is_timed else f"{amount:,.0f} updates"
 
     def cost(self, config: Config) -> float:
-        """Return the expected cost of training one config when the workers share the load evenly."""
+        """Return the expected cost of training one config while all workers share the load evenly."""
         updates = float(total_updates(config, rows=self._rows_of(config)))
         if self.budget.updates:
             return updates
@@ -246,9 +247,9 @@ _BUDGET = re.compile(r"(?P<amount>[0-9]+(?:[._][0-9]+)*)\s*(?P<unit>updates?|[a-
 
 @dataclass(frozen=True)
 class Budget:
-    """An upper limit: the seconds of the whole run with its continuations, or the updates of all its networks.
+    """An upper limit on the seconds of a whole run with its continuations, or on the updates of all its networks.
 
-    Exactly one of the two is set; updates give the same result on a slow and a fast machine.
+    Exactly one of the two is set; a limit in updates gives the same result on slow and fast machines.
     """
 
     seconds: float | None
@@ -259,7 +260,7 @@ class Budget:
 
 
 def parse_budget(text: str | float | Budget) -> Budget:
-    """Read `60s`, `10m`, `1.5h`, `20000updates` or a number of seconds; refuse all else, and nonpositive amounts."""
+    """Read `60s`, `10m`, `1.5h`, `20000updates` or a number of seconds; refuse anything else and amounts below 0."""
     if isinstance(text, Budget):
         return text
     if isinstance(text, int | float) and not isinstance(text, bool):

@@ -20,22 +20,22 @@ from wellfit.sweeps.executor import Executor
 
 
 class Recall(Protocol):
-    """Returns a journal entry's body by kind and key, or computes and records it; this is how a run continues."""
+    """Recalls the body of a journal entry by kind and key, or computes and records it; this is how a run continues."""
 
     def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
-        """Return the body kept under (kind, key)."""
+        """Return the body recorded under (kind, key), computing it if there is none."""
         ...
 
     def known(self, kind: str, key: str) -> Json | None:
-        """Return the body kept under (kind, key), or None if there is none."""
+        """Return the body recorded under (kind, key), or None if there is none."""
         ...
 
 
 class Diagnose(Protocol):
-    """Diagnoses an outcome; reference, tolerance and findings on the data are already bound."""
+    """Diagnoses an outcome, with the reference, the tolerance and the findings on the data already bound."""
 
     def __call__(self, errors: Mapping[str, Estimate], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:
-        """Diagnose losses on train, train_dev (if any) and dev."""
+        """Diagnose losses on train, train_dev (if there is one) and dev."""
         ...
 
 
@@ -43,12 +43,12 @@ class Diagnose(Protocol):
 class RunContext:
     """Trains, pays for, diagnoses and recalls networks on behalf of the steps of the recipe.
 
-    A known outcome takes the executor no time, but is paid for all the same. `best_dev_high` is the smallest upper
-    limit of the dev error among the reference models; `estimates` returns the losses with intervals that are kept
-    (computed here if None). `ended` maps the identities of all networks that finished training in this run, pilots and
-    members included, to configs. `data` is None where the rows are not wellfit's (a study): its subclass then says what
-    the recipe asks of rows. `shelf` has the remedies to choose from (recipe/pick.py: Shelf); those of wellfit's own
-    networks if None.
+    A known outcome takes the executor no time, but it is paid for all the same. `best_dev_high` is the smallest upper
+    limit of the dev error among the reference models. `estimates` returns the stored losses with intervals (they are
+    computed here if it is None). `ended` maps the identities of all networks that finished training in this run,
+    including pilots and members, to their configs. `data` is None where the rows are not wellfit's (a study): its
+    subclass then says what the recipe asks of rows. `shelf` has the remedies to choose from (recipe/pick.py: Shelf);
+    those of wellfit's own networks if None.
     """
 
     data: Prepared | None
@@ -74,17 +74,17 @@ class RunContext:
         return self.data
 
     def errors(self, outcome: Outcome) -> Mapping[str, Estimate]:
-        """Return the losses of an outcome with intervals, by part."""
+        """Return the losses of an outcome with their intervals, by part."""
         return self.estimates(outcome) if self.estimates else losses_of(outcome, data=self.prepared, goal=self.goal)
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
-        """Train configs and return the outcomes in their order, without those that the budget did not cover."""
+        """Train configs, and return the outcomes in the same order, without those that the budget did not cover."""
         outcomes = self.executor.train(configs, deadline=deadline or self.budget.deadline)
         self.book(outcomes)
         return outcomes
 
     def book(self, outcomes: Iterable[Outcome]) -> None:
-        """Pay for trained networks, whose dev errors may lower the limit that stands in for a missing reference."""
+        """Pay for trained networks; their dev errors may lower the limit that replaces a missing reference."""
         for outcome in outcomes:
             self.budget.pay(outcome)
             if outcome.status is Status.FINISHED:
@@ -99,7 +99,7 @@ class RunContext:
     def earlier(self, config: Config) -> list[Outcome]:
         """Return all other networks that this run has finished on the rows of `config`, with dev predictions only.
 
-        Their weights and training losses are left out, since there are many of them.
+        Their weights and training losses are left out, since there are many networks.
         """
         others = [each for each in self.ended.values() if each.data == config.data and each != config]
         outcomes = map(self.outcome_of, others)
@@ -109,11 +109,11 @@ class RunContext:
         ]
 
     def remembered_step(self, step: int) -> Json | None:
-        """Return a step of an earlier session; it is replayed even if there would now be no time for it."""
+        """Return a step of an earlier session, which is replayed even if there is no time for it now."""
         return self.recall.known("step", str(step))
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
-        """Recall a whole step, or compute it; either way its cost and its best dev error count."""
+        """Recall a whole step, or compute it; in both cases its cost and its best dev error count."""
         seconds, fresh = self.budget.seconds, []
 
         def measured() -> Json:
@@ -137,7 +137,7 @@ class RunContext:
         return body
 
     def dev_losses(self, outcome: Outcome) -> Floats:
-        """Return the loss on each dev row, [dev rows]."""
+        """Return the loss on each dev row [dev rows]."""
         return self.goal.row_losses(self.prepared.dev.target, outcome.predictions["dev"])
 
     def gain(self, before: Outcome, after: Outcome, *, on: Part, level: float = LEVEL) -> Estimate:
@@ -156,7 +156,7 @@ class RunContext:
 
 
 def losses_of(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
-    """Return the losses of an outcome with intervals: train (exact, so of zero width), train_dev (if any) and dev."""
+    """Return the losses with intervals: train (exact, so of zero width), train_dev (if there is one) and dev."""
     measured = {
         part: goal.estimate(arrays.target, outcome.predictions[part], groups=arrays.groups)
         for part, arrays in data.parts.items()

@@ -1,8 +1,8 @@
-"""The first network: as large as the budget allows, every regularizer at zero, epochs set by the size of the table.
+"""The first network: as large as the budget allows, with all regularizers at zero, and epochs by the size of the table.
 
-Measured on dev rows (docs/benchmarks.md): GELU instead of ReLU lowers the dev error of phoneme, california_housing and
-bike_hour by 1 to 3 %. A larger network that is regularized and then averaged predicts no worse than a small one, and
-often better; its cost is time.
+As measured on dev rows (docs/benchmarks.md), GELU instead of ReLU lowers the dev error of phoneme, california_housing
+and bike_hour by 1 to 3 %. A larger network that is regularized and then averaged predicts as well as a small one or
+better, but takes more time.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from wellfit.records.config import Config, Network, Optimization, updates_per_ep
 from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
 Shape = tuple[int, int, int]
-"""Height, width and channels of pictures."""
+"""The height, width and channels of pictures."""
 SMALL_SIDE = 16
-"""Smaller pictures are halved twice, larger ones three times."""
+"""Pictures smaller than this are halved twice, and larger ones three times."""
 SMALL_WIDTHS, WIDTHS = (32, 64), (16, 32, 64)
 WIDER = (2, 3)
 PILOT_UPDATES = 150
-"""Updates of the pilot that measures how fast a machine is; a small part of any training run."""
+"""Updates of the pilot that measures the speed of a machine, a small part of any training run."""
 FIRST_SHARE, MOST_FIRST = 0.08, 0.4
-"""Shares of the budget for the first network, which is only the start of the recipe: the usual one, and the largest for
-one epoch; a network for which that is too little is made smaller."""
+"""Usual share of the budget for the first network, which is only the start of the recipe, and the largest share.
+
+The largest share is for a single epoch; if even that is not enough, the network is made smaller.
+"""
 NARROWER = (1, 2, 4)
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
-"""Shapes of networks, from small to large: wider first, then deeper."""
+"""Shapes of networks, from small to large: first wider, then deeper."""
 FIRST_SHAPES = WIDTH_LADDER[:3]
-"""Shapes of a first network; deeper ones are for networks that turn out too small, and for ensembles."""
+"""Shapes for a first network; deeper ones are used if it turns out to be too small, and in ensembles."""
 LARGER_SHAPES, MOST_TIMES = 2, 4
-"""Number of larger shapes that a step tries, and the highest cost of one, as a multiple of the current network's."""
+"""Number of larger shapes that a step tries, and the highest cost of each as a multiple of the current network's."""
 TRAININGS = 60
-"""Number of networks trained when the first one overfits: a sweep, an ensemble, and the trials on the way."""
+"""Number of networks that are trained if the first one overfits: a sweep, an ensemble, and trials in between."""
 
 
 def first_config(*, rows: int, columns: int, budget: Means, seed: int, shape: Shape | None = None) -> Config:
-    """Return the network that the recipe starts from; its schedule is shorter if the budget is small.
+    """Return the network that the recipe starts from, with a shorter schedule if the budget is small.
 
     If not even one epoch fits, its batches are larger (a budget in updates) or its layers narrower (one in time).
     """
@@ -49,7 +51,7 @@ def first_config(*, rows: int, columns: int, budget: Means, seed: int, shape: Sh
 
 
 def _as_large_as_affordable(config: Config, budget: Means) -> Config:
-    """Return the network in the largest shape that a whole run can afford; unchanged if the budget is in updates."""
+    """Return the network in the largest shape that the whole run can afford; unchanged for a budget in updates."""
     shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [config.with_knobs(widths=widths) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
@@ -70,7 +72,7 @@ def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def affordable_shapes(config: Config, budget: Means) -> list[tuple[int, ...]]:
-    """Return the next larger shapes, leaving out those that cost too much compared with `config`."""
+    """Return the next larger shapes, without those that cost too much compared with `config`."""
     most = MOST_TIMES * budget.cost(config)
     larger = larger_shapes(config.network.widths)[:LARGER_SHAPES]
     return [shape for shape in larger if budget.cost(config.with_knobs(widths=shape)) <= most]
@@ -86,9 +88,9 @@ def _size(widths: tuple[int, ...]) -> int:
 
 
 def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:
-    """Return the first network with just enough epochs to measure how fast this machine is.
+    """Return the first network with just enough epochs to measure the speed of this machine.
 
-    None if even one epoch is long; then the first network is the pilot.
+    The result is None if even one epoch is long; then the first network itself is the pilot.
     """
     in_epoch = updates_per_epoch(rows=rows, batch_size=batch_size_for(rows))
     if in_epoch > 2 * PILOT_UPDATES:
@@ -110,5 +112,5 @@ def first_network(shape: Shape) -> Network:
 
 
 def wider_networks(config: Config) -> tuple[Config, ...]:
-    """Return wider versions of a picture network, with more channels in every block."""
+    """Return wider versions of a network for pictures, with more channels in every block."""
     return tuple(config.with_knobs(widths=tuple(factor * width for width in config.network.widths)) for factor in WIDER)

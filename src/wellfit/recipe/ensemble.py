@@ -1,12 +1,12 @@
-"""The last step against variance: for the rest of the budget, networks with their own seeds are averaged.
+"""The last step against variance: the rest of the budget is used to average networks with different seeds.
 
-Members of a sweep share initial weights, batches and noise, so that they can be compared; an ensemble needs the
-opposite, networks that err on different rows: so the best configs are trained again, each with its own seed.
+Members of a sweep share initial weights, batches and noise, so that they can be compared. An ensemble needs the
+opposite, networks that err on different rows, so the best configs are trained again, each with its own seed.
 
-If time is left, networks of larger shapes with the same regularizers join them. The greedy choice among all networks
-that the run has finished (they are paid for, and err on other rows) is taken instead of a plain average unless it does
-worse on the halves of dev that did not make it. The previous network was chosen on dev, which flatters it: its honest
-loss is that of networks trained in the same way with other seeds, and not chosen.
+If time is left, networks of larger shapes with the same regularizers are added. A greedy choice among all networks that
+the run has finished (which are paid for, and err on different rows) replaces the plain average, unless it does worse on
+the halves of dev on which it was not chosen. The previous network was chosen on dev, which flatters it. Its honest loss
+is that of networks trained in the same way with other seeds and not chosen.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from wellfit.sweeps.forward_selection import averaged_outcome
 
 FEWEST_NETWORKS = 2
 MOST_NETWORKS = 24
-"""More networks gain little: n networks have 1 - 1/n of the gain of infinitely many."""
+"""Most networks of an ensemble; more gain little, since n networks have 1 - 1/n of the gain of infinitely many."""
 PARENTS = 12
-"""Maximum number of configs that are trained again: those that dev cannot distinguish from the best."""
+"""Most configs that are trained again, among those that dev cannot distinguish from the best."""
 FEWEST_OF_A_SHAPE, MOST_OF_A_SHAPE = 4, 12
-"""Number of networks of each larger shape; a shape that would get fewer is left out."""
+"""Number of networks of each larger shape; a shape with fewer affordable networks is left out."""
 WITNESSES = 2
-"""Networks trained like the previous one, with other seeds, which show its honest loss."""
+"""Number of networks trained like the previous one, but with other seeds, to show its honest loss."""
 SURELY_WORSE = 0.05
-"""p-value on dev below which an average is not taken, whatever the other seeds show: the previous network is better."""
+"""p-value on dev below which the previous network counts as better than the average, whatever the other seeds show."""
 COST_OF_HALF = 0.03
-"""Fraction of its loss by which an ensemble chosen on half of dev is worse than one chosen on all of dev.
+"""Fraction by which the loss of an ensemble chosen on half of dev exceeds that of one chosen on all of dev.
 
-On fresh rows of 21 cases of benchmarks/suffering.py (seed 90) the greedy choice was better than the average of
-networks of one kind in 16; without this correction it would have been taken in only 11.
+On fresh rows of 21 cases of benchmarks/suffering.py (seed 90), the greedy choice was better than the average of
+networks of one kind in 16 cases; without this correction it would have been taken in only 11.
 """
 SHARE = 0.8
-"""Share of the budget that is planned for: predicted costs are rough, and the average must be measured."""
+"""Share of the budget that is planned: predicted costs are rough, and the average must still be measured."""
 
 
 @dataclass(frozen=True)
 class Averaged(Record):
-    """The result of the step: the ensemble, or the previous network if that is not worse.
+    """The result of the step: the ensemble, or the previous network if it is not worse.
 
-    `found` is the choice with its honest loss, None if fewer than two networks finished; `configs` are those of the
-    members that have a weight.
+    `found` is the choice with its honest loss, or None if fewer than two networks finished. `configs` are the configs
+    of the members with a weight.
     """
 
     outcome: Outcome = field(metadata=OMITTED)
@@ -63,14 +63,14 @@ class Averaged(Record):
     configs: tuple[Config, ...] = field(metadata=named("members"))
 
     def to_json(self) -> Json:
-        """The journal's fields, from which `rejoined` rebuilds the same ensemble."""
+        """Return the journal's fields, from which `rejoined` rebuilds the same ensemble."""
         return {**super().to_json(), "ensemble": None if self.found is None else self.found.to_json()}
 
 
 def networks_affordable(
     run: RunContext, parents: Sequence[Config], *, share: float = SHARE, beside: Sequence[Config] = ()
 ) -> int:
-    """Return how many networks, cycling through the parents, the rest of the budget covers besides other ones."""
+    """Return how many networks the rest of the budget covers, cycling through the parents, in addition to others."""
     states = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
     costs = itertools.accumulate(map(run.budget.cost, states), initial=sum(map(run.budget.cost, beside)))
     return max(0, sum(cost <= share * run.budget.remaining for cost in costs) - 1)
@@ -79,7 +79,7 @@ def networks_affordable(
 def planned_networks(
     run: RunContext, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
 ) -> Json:
-    """Return how many retrained parents, larger shapes and witnesses the rest of the budget pays for."""
+    """Return how many retrained parents, larger shapes and witnesses the rest of the budget covers."""
     grows = "widths" not in fixed and _may_grow(run, config)
     shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
@@ -94,7 +94,7 @@ def planned_networks(
 
 
 def _may_grow(run: RunContext, config: Config) -> bool:
-    """Return True if larger shapes may join: not if the budget is in updates, nor if keep_prob is given by layer."""
+    """Return True if larger shapes may be added: not for a budget in updates, nor if keep_prob is given by layer."""
     built_in = config.network.kind == "mlp" and not config.network.module
     return run.budget.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
 
@@ -104,8 +104,8 @@ def ensemble_step(
 ) -> Averaged:
     """Train the parents with new seeds, and average those that do best together.
 
-    The ensemble replaces `before` if it is better than such networks are on average; a choice is measured on the
-    halves of dev that did not make it, in both directions. Knobs in `fixed` keep the values of the parents.
+    The ensemble replaces `before` if it is better than such networks are on average. A choice is measured on the half
+    of dev on which it was not made, in both directions. Knobs in `fixed` keep the values of the parents.
     """
     name, config = f"{step}/networks", before.config
     planned = run.recall("plan", name, lambda: planned_networks(run, config, parents=parents, fixed=fixed))
@@ -138,8 +138,8 @@ def _chosen(
 ) -> tuple[Ensemble, float]:
     """Return the greedy choice, or a plain average if that is better, and the loss by which it is judged.
 
-    The average was not chosen, so its dev loss is honest. The choice is judged by its honest loss, less the cost of
-    choosing on half of dev.
+    The average was not chosen on dev, so its dev loss is honest. The choice is judged by its honest loss, minus the
+    cost of choosing on half of dev.
     """
     dev, goal = run.prepared.dev, run.goal
     alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
@@ -149,7 +149,7 @@ def _chosen(
 
 
 def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome]:
-    """Return all networks, or those of one shape, whichever group's average has the lowest refined dev loss."""
+    """Return all networks or those of one shape, depending on whose average has the lowest refined dev loss."""
     shapes: dict[Network, list[Outcome]] = {}
     for outcome in trained:
         shapes.setdefault(outcome.config.network, []).append(outcome)
@@ -163,20 +163,20 @@ def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome
 
 
 def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
-    """Return the mean dev loss of networks trained like `before` with other seeds; its own loss if there are none."""
+    """Return the mean dev loss of networks trained like `before` with other seeds; its own if there are none."""
     seed = before.config.seed
     alike = [each.losses["dev"] for each in trained if replace(each.config, seed=seed) == before.config]
     return mean(alike) if alike else before.losses["dev"]
 
 
 def rejoined(run: RunContext, body: Json) -> Outcome:
-    """Return the ensemble that an earlier session journaled, made of the outcomes that are kept."""
+    """Rebuild the ensemble that an earlier session recorded in the journal from the stored outcomes."""
     members = [run.outcome_of(Config.from_json(config)) for config in body["members"]]
     weights = {pick["identity"]: pick["weight"] for pick in body["ensemble"]["picks"]}
     return averaged_outcome(members, weights, data=run.prepared, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:
-    """Return configs of the parents in turn, each with its own seed."""
+    """Return configs of the parents in turn, each with a new seed."""
     in_turn = itertools.islice(itertools.cycle(parents), networks)
     return [replace(parent, seed=parent.seed + 1 + place) for place, parent in enumerate(in_turn)]

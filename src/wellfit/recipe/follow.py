@@ -1,7 +1,7 @@
-"""The recipe: fight bias first, then variance, one board per step, with a diagnosis before and after each step.
+"""The recipe: reduce bias first, then variance, one board per step, with a diagnosis before and after each step.
 
-If regularizing has brought bias back, the optimization board is turned again in another round. After the single steps,
-a search of both boards and an ensemble close the run.
+If regularizing has brought bias back, another round works on the optimization board again. After the single steps, the
+run ends with a search of both boards and an ensemble.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from wellfit.records.gaps import GAP_OF_BOARD, GAPS
 from wellfit.records.outcome import Outcome
 
 OPTIMIZATION_SHARE = 0.4
-"""Share of the budget after the first network that may be spent before the regularization board is turned."""
+"""Share of the budget after the first network that may be spent before the regularization board."""
 CONTINUES = "the same command then continues"
 
 
 def follow(run: RunContext, start: Config, rules: Rules | None = None) -> RecipeState:
-    """Train `start`, then turn boards until all gaps are closed, no remedy is left, or the budget is spent.
+    """Train `start`, then apply remedies until all gaps are closed, no remedy is left, or the budget is spent.
 
-    Fitting train better can raise the dev error by more than regularizing wins back, so the run goes on from the
-    network with the lowest dev loss so far, the last one among equals. If gaps are left, the rest of the budget goes
-    into a search of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of
-    that one remedy is returned. A budget that is not enough for the first network, or for that one step, is refused.
+    Fitting train better can raise the dev error by more than regularizing wins back, so the run continues with the
+    network that has the lowest dev loss so far (the last one among equals). If gaps are left, the rest of the budget
+    goes into a search of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network
+    of that one remedy is returned. A budget that does not cover the first network, or that one step, is refused.
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:
@@ -54,7 +54,7 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
 
 
 def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
-    """Search both boards around the best network so far, then average networks; skip hopeless remedies."""
+    """Search both boards around the best network so far, then average networks; skip remedies without a chance."""
     best = min(reversed(states), key=lambda state: state.outcome.losses["dev"])
     exhausted = context.state.exhausted | context.without_gain
     state = replace(best, step=context.state.step, exhausted=exhausted)
@@ -66,7 +66,7 @@ def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
 
 
 def next_step(context: StepContext) -> Pick:
-    """Return the next single step, or else a step that closes the run, or no step."""
+    """Return the next single step, a step that ends the run, or no step."""
     pick = next_remedy(context)
     if pick.remedy is not None:
         return pick
@@ -76,7 +76,7 @@ def next_step(context: StepContext) -> Pick:
 
 
 def _closes(context: StepContext, remedy: Remedy) -> bool:
-    """Return True if the run goes on with this closing step; a step of an earlier session is replayed."""
+    """Return True if the run takes this closing step; a step of an earlier session is always replayed."""
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
         return bool(remembered["kind"] == remedy.kind)
@@ -85,7 +85,7 @@ def _closes(context: StepContext, remedy: Remedy) -> bool:
 
 
 def first_state(run: RunContext, start: Config) -> RecipeState:
-    """Train the first network and diagnose it; BadInput if the budget is not enough for it."""
+    """Train the first network and diagnose it; BadInput if the budget does not cover it."""
     if not run.budget.is_timed and run.budget.cost(start) > run.budget.total:
         raise BadInput(
             "a budget must be enough for one epoch",
@@ -117,10 +117,10 @@ def _require_means(context: StepContext, remedy: Remedy) -> None:
     if price is None:
         fixed = ", ".join(sorted(context.rules.fixed))
         raise BadInput(
-            "a step needs something to try",
-            found=f"--only {remedy.kind}, for which nothing is left here{f' with {fixed} fixed' if fixed else ''}",
-            remedy="Choose another remedy: `wellfit diagnose` shows the next ones"
-            + ("; or free knobs: an empty [network] in --config FILE.toml frees all" if fixed else ""),
+            "a step must have something to try",
+            found=f"--only {remedy.kind}, for which nothing is left to try{f' with {fixed} fixed' if fixed else ''}",
+            remedy="Choose another remedy: `wellfit diagnose` lists them"
+            + ("; or free some knobs: an empty [network] in --config FILE.toml frees all of them" if fixed else ""),
         )
     if budget.remaining < price.least:
         raise BadInput(

@@ -1,8 +1,8 @@
-"""The choice of the next remedy: bias before variance, and on that board the best expected gain for its cost.
+"""The choice of the next remedy: bias before variance, and within a board the best expected gain for its cost.
 
-Expected gains are those that remedies have had elsewhere. If the budget allows it, a pilot measures their gain here:
-trials of all remedies of a board are trained side by side before one of them is taken. More data have to come from a
-person; a deployment sample and a bigger dev set are only prescribed.
+The expected gains are those that remedies have had elsewhere. If the budget allows it, a pilot measures their gain
+here: trials of all remedies of a board are trained side by side before one of them is taken. More data must come from a
+person, and a deployment sample and a bigger dev set are only prescribed.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def shelf_of(run: RunContext) -> Shelf:
 
 
 def next_remedy(context: StepContext) -> Pick:
-    """Return the remedy of the next step; no remedy if all gaps are closed, none is left, or the budget is too small.
+    """Return the remedy of the next step, if there is an open gap with a remedy that the budget covers.
 
-    A step of an earlier session is replayed, however much time is left now.
+    A step of an earlier session is replayed regardless of the time that is left now.
     """
     shelf, remembered = shelf_of(context.run), context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
@@ -104,13 +104,13 @@ def is_called(context: StepContext, board: Board) -> bool:
 
 
 FIRST_SHARE, LATER_SHARE = 0.5, 0.25
-"""Largest share of the rest of the budget for a pilot, before the first step of a run and before a later one."""
+"""Largest share of the rest of the budget for a pilot, before the first step of a run and before later ones."""
 FEWEST_REMEDIES = 2
-"""Fewest remedies for a pilot: with one there is no choice."""
+"""Fewest remedies for a pilot; with a single one there is no choice."""
 
 
 def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
-    """Return the context with the results of a pilot of one board's remedies, if the budget allows one."""
+    """Return the context with the results of a pilot of one board's remedies, if the budget allows a pilot."""
     wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(context))}
     if len(wanted) < FEWEST_REMEDIES:
         return context
@@ -135,7 +135,7 @@ def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
 
 
 def affordable(context: StepContext, wanted: Mapping[str, Sequence[Config]]) -> list[Config]:
-    """Return the trials that a pilot pays for: the first of every remedy, then the second of each, and so on."""
+    """Return the trials that a pilot covers: the first of every remedy, then the second of each, and so on."""
     share = FIRST_SHARE if context.state.step == 0 else LATER_SHARE
     rest, taken = share * context.run.budget.remaining, dict[str, Config]()
     rounds = itertools.zip_longest(*wanted.values())
@@ -166,38 +166,38 @@ def _favourite(
 DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
 """Remedies that change the training rows."""
 FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
-"""Remedies that repair the measurement, taken before its results are acted on."""
+"""Remedies that repair the measurement, which are taken before any remedy that relies on it."""
 BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "optimization": OPTIMIZATION,
     "data": DATA,
     "regularization": REGULARIZATION,
 }
-"""The remedies in the order of boards: train is brought closer to dev before the sweep, which is judged on dev."""
+"""The remedies in the order of boards: train is brought closer to dev before the sweep, which dev judges."""
 OWN_NETWORKS = Shelf(first=FIRST, boards=BY_BOARD, closing=CLOSING)
 """What a run of wellfit's own networks chooses from."""
 REMEDIES: Mapping[str, Remedy] = OWN_NETWORKS.kinds
 
 
 def require_rows(only: str | None, more_data: object) -> None:
-    """Refuse `--only more_data` without added rows."""
+    """Refuse `--only more_data` without additional rows."""
     if only == MORE_DATA.kind and more_data is None:
         raise BadInput(
-            "`more_data` needs rows",
+            "--only more_data must come with more rows",
             found=f"--only {only} without a file",
-            remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` prices them",
+            remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` predicts their gain",
         )
 
 
 def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
-    """Refuse a remedy that the recipe cannot carry out by itself, or that needs a permission that was not given."""
+    """Refuse a remedy that the recipe cannot carry out by itself, or for which a permission is missing."""
     if only is None:
         return
     if only not in REMEDIES:
         known = REMEDY_KINDS.get(only)
         raise BadInput(
-            f"--only takes one of {', '.join(REMEDIES)}",
+            f"--only must be one of {', '.join(REMEDIES)}",
             found=repr(only),
-            remedy=f"This remedy needs a person. {known.person}" if known else "Choose one of them",
+            remedy=f"Only a person can carry out this remedy. {known.person}" if known else "Choose one of them",
         )
     if REMEDIES[only].needs_leave and not early_stopping:
         raise BadInput(

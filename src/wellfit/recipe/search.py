@@ -1,9 +1,9 @@
 """The two sweeps of a run: lambda x keep_prob against variance, and the knobs of both boards around the last network.
 
-A step turns one board, which is cheap and shows why it helped. But knobs depend on each other: a larger learning rate
+A step turns one board, which is cheap and shows why it helped. But knobs depend on one another: a larger learning rate
 and a larger network regularize as lambda does (Li et al., 2019, "Towards explaining the regularization effect of
-initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double descent"). So a search of
-both boards follows the single steps.
+initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double descent"). This is why a
+search of both boards follows the single steps.
 """
 
 from __future__ import annotations
@@ -41,27 +41,26 @@ from wellfit.sweeps.usual import usual_space
 Grid: TypeAlias = Mapping[str, Sequence[float]]
 
 FEWEST_MEMBERS, MOST_MEMBERS = 8, 64
-"""Fewer members find nothing; with more than the most, the time is better spent on the ensemble."""
+"""Fewer members find nothing; beyond the largest number, the time is better spent on the ensemble."""
 SWEEP_SHARE, SEARCH_SHARE = 0.8, 0.65
 """Shares of the rest of the budget: predicted costs are rough, and an ensemble follows the search of both boards."""
 SHARE_BESIDE_SEARCH = 0.2
-"""Share for a sweep that is followed by a search of both boards, which learns from it."""
+"""Share for a sweep that is followed by a search of both boards, which learns from the sweep."""
 MEAN_COST = 1.25
-"""Mean cost of a member of the search, relative to the current network: it has half, the same or twice the epochs.
-"""
+"""Mean cost of a member of the search relative to the current network, with half, equal or twice the epochs."""
 RANGES = frozenset({"lr", *SWEPT})
-"""Knobs that are searched over a range; if these are fixed, single steps have tried the others."""
+"""Knobs that are searched over a range; if all of them are fixed, single steps have already tried the others."""
 BEYOND_LAMBDA = (10**0.5, 10.0)
 BEYOND_KEEP_PROB = 0.6
-"""Factors by which an edge of the grid moves out if the best member is on it."""
+"""Factors by which an edge of the grid moves outwards if the best member is on it."""
 STRENGTHS = (0.0, 0.5, 1.0)
 KEEPS = (1.0, 0.75, LEAST_KEEP_PROB)
 PICTURE_COST = 1.5
-"""Rough cost of a member of a sweep on pictures, relative to the first network: augmentation and dropout take time."""
+"""Rough cost of a sweep's member on pictures relative to the first network: augmentation and dropout take time."""
 
 
 def members_affordable(run: RunContext, config: Config, *, share: float, both_boards: bool = False) -> int:
-    """Return roughly how many members of a sweep this share of the remaining budget pays for."""
+    """Return roughly how many members of a sweep this share of the remaining budget covers."""
     affordable = run.budget.affordable(config, share=share)
     if both_boards:
         return max(FEWEST_MEMBERS, min(MOST_MEMBERS, int(affordable / MEAN_COST)))
@@ -77,9 +76,9 @@ def sweep_step(
     share: float = SWEEP_SHARE,
     fixed: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Train the grid, of which `before` (lambda 0, keep_prob 1) is a member, and return the chosen member.
+    """Train the grid, which includes `before` (lambda 0, keep_prob 1), and return the chosen member.
 
-    If the best member is on the edge of the grid, and the budget allows it, the grid is widened once.
+    If the best member is on the edge of the grid and the budget allows it, the grid is extended once.
     """
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
@@ -112,12 +111,12 @@ def sweep_step(
 
 
 def _in_order(over: Grid) -> Grid:
-    """Return the grid in the table's order: the journal sorts names, and ties must break the same after a kill."""
+    """Return the grid in the order of the table, since the journal sorts names and ties must break as before a kill."""
     return {knob: over[knob] for knob in KNOBS if knob in over}
 
 
 def _swept(run: RunContext, before: Outcome, *, known: Sequence[Outcome], **options: Any) -> Sweep:
-    """Sweep around `before`, and pay for the members that were not known before."""
+    """Sweep around `before`, and pay for the members that were not known yet."""
     baseline, config = before.losses["dev"], before.config
     found = sweep(run.prepared, config, executor=run.executor, goal=run.goal, baseline=baseline, known=known, **options)
     identities = {outcome.config.identity for outcome in known}
@@ -126,9 +125,9 @@ def _swept(run: RunContext, before: Outcome, *, known: Sequence[Outcome], **opti
 
 
 def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[float]]:
-    """Return strengths of augmentation x keep_prob x lambda, with at most `members` combinations.
+    """Return a grid of augmentation strength x keep_prob x lambda with at most `members` combinations.
 
-    If members are few, the last of these lose values first: pictures need the first ones most.
+    If there are few members, the last knobs lose values first, because pictures need the first ones most.
     """
     members = max(2, int(members / PICTURE_COST))
     strengths = list(STRENGTHS) if config.augmentation != NOTHING else [0.0]
@@ -142,7 +141,7 @@ def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[f
 
 
 def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
-    """Return the grid with values beyond its best member; None if that is inside, or the new members cost too much."""
+    """Extend the grid beyond its best member; None if that is inside the grid, or new members cost too much."""
     l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
     lambdas, keeps = list(over.get("l2", ())), list(over.get("keep_prob", ()))
     # A knob that the user has fixed has no edge to move.
@@ -156,9 +155,9 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
 
 
 def best_members(run: RunContext, config: Config, *, step: int, count: int) -> list[Config]:
-    """Return `config` with the knobs of the best members of the last sweep; `config` alone without a sweep.
+    """Return `config` with the knobs of the best members of the last sweep, or `config` alone without a sweep.
 
-    The network may have grown since; the knobs that regularized the smaller one are then a starting point for the
+    The network may have grown since then; the knobs that regularized the smaller one are then a starting point for the
     larger one. A search of both boards that found nothing better is ignored.
     """
     steps = [each for each in range(1, step) if _breeds(run, each)]
@@ -183,9 +182,9 @@ def _breeds(run: RunContext, step: int) -> bool:
 def search_step(
     run: RunContext, before: Outcome, *, step: int, share: float = SEARCH_SHARE, fixed: frozenset[str] = frozenset()
 ) -> Outcome:
-    """Search both boards around `before`, and return the member with the lowest dev loss, or `before` if that is lower.
+    """Search both boards around `before`, and return the best member, or `before` if its dev loss is lower.
 
-    It may spend `share` of the rest of the budget, and turns no knob in `fixed`.
+    The search may spend `share` of the rest of the budget, and does not turn the knobs in `fixed`.
     """
     config, trained = before.config, list[Outcome]()
 
@@ -228,7 +227,7 @@ def search_step(
 
 
 def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
-    """Return the search space around `config`, with these shapes and without fixed knobs."""
+    """Return the search space around `config`, with the given shapes and without the fixed knobs."""
     near = {name: _near(knob, config.value_of(name)) for name, knob in KNOBS.items() if knob.factors}
     space: Space = {"widths": widths, **near, **usual_space(("shrink", "keep_prob"), config, rows=rows)}
     return {knob: values for knob, values in space.items() if own_name(knob) not in fixed}
@@ -241,19 +240,19 @@ def _near(knob: Knob, value: float) -> Interval | list[int]:
 
 
 def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:
-    """Return the current shape and the next larger affordable ones; the current one alone for keep_prob by layer."""
+    """Return the current and the next larger affordable shapes; only the current one for keep_prob by layer."""
     by_layer = isinstance(config.regularization.keep_prob, tuple)
     return [config.network.widths, *([] if by_layer else affordable_shapes(config, run.budget))]
 
 
 class _Spending:
-    """Lets configs through until an amount, in the unit of the budget, is spent."""
+    """A filter that admits configs until an amount, in the unit of the budget, is spent."""
 
     def __init__(self, run: RunContext, amount: float) -> None:
         self._run, self._left = run, amount
 
     def __call__(self, configs: Sequence[Config]) -> list[Config]:
-        """Return as many of the first configs as the remaining amount pays for."""
+        """Return as many of the first configs as the remaining amount covers."""
         taken = []
         for config in configs:
             cost = self._run.budget.cost(config)

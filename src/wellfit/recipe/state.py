@@ -1,6 +1,6 @@
-"""The state of the recipe after a step, the context of the next one, and the gap that each board closes.
+"""The state of the recipe after a step, the context of the next step, and the gap that each board closes.
 
-Also the rules of a run: the remedies and knobs that it may use.
+This file also contains the rules of a run: the remedies and knobs that it may use.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from wellfit.records.outcome import Outcome
 from wellfit.records.units import knob
 
 Fixed = Mapping[str, Mapping[str, Any]]
-"""Board -> knob -> the value at which it is fixed."""
-EARLY_STOPPING = "early stopping turns both boards at once, so it is used only if it is asked for"
+"""The value at which a knob is fixed, by board and knob."""
+EARLY_STOPPING = "early stopping turns both boards at once, so it must be allowed explicitly"
 ALLOW_EARLY_STOPPING = "Add --allow-early-stopping"
 
 
@@ -30,9 +30,9 @@ ALLOW_EARLY_STOPPING = "Add --allow-early-stopping"
 class Rules:
     """The rules of one run.
 
-    With `only`, that one remedy is carried out, whatever the diagnosis says. Averaging (`ensemble`) costs time and
-    memory at prediction; early stopping couples the boards, so it is off unless asked for. `idea` is the user's reason,
-    which is kept with each step; `more_data` is the name of rows that may be added to train.
+    With `only`, just that remedy is carried out, regardless of the diagnosis. Averaging (`ensemble`) costs time and
+    memory at prediction. Early stopping couples the boards, so it is off unless it is asked for. `idea` is the user's
+    reason, which is stored with each step, and `more_data` is the name of rows that may be added to train.
     """
 
     only: str | None = None
@@ -49,12 +49,14 @@ class Rules:
 
 
 def with_fixed(config: Config, fixed: Fixed) -> Config:
-    """Set the fixed knobs; BadInput for an unknown board or knob, or a value out of range."""
+    """Set the fixed knobs; BadInput for an unknown board or knob, or for a value out of range."""
     body = config.to_json()
     for board, knobs in fixed.items():
         if board not in BOARDS:
             raise BadInput(
-                f"a knob must be on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
+                f"a knob must belong to one of the boards {', '.join(BOARDS)}",
+                found=repr(board),
+                remedy="Correct the name",
             )
         body[board] = {**body[board], **knobs}
     return Config.from_json(body)
@@ -67,25 +69,26 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
     known = {knob.name for board in BOARDS for knob in knobs_of(board) if knob.turned}
     if known - (set() if early_stopping else {"early_stopping"}) <= names:
         raise BadInput(
-            "a run needs at least one knob that it may turn",
-            found="every knob of both boards fixed",
-            remedy="Free some in [network], [optimization] or [regularization], or train it once: `wellfit train`",
+            "a run must have at least one knob that it may turn",
+            found="that every knob of both boards is fixed",
+            remedy="Free some knobs in [network], [optimization] or [regularization], or train the config once with "
+            "`wellfit train`",
         )
     if fixed.get("optimization", {}).get("early_stopping") is not None and not early_stopping:
         raise BadInput(
             EARLY_STOPPING,
             found="early_stopping fixed in [optimization]",
-            remedy=f"{ALLOW_EARLY_STOPPING}, or take it out",
+            remedy=f"{ALLOW_EARLY_STOPPING}, or remove it from [optimization]",
         )
 
 
 def turned(before: Config, after: Config) -> frozenset[str]:
-    """Return the knobs, of the boards that a person turns, on which two configs differ; no name is on two boards."""
+    """Return the knobs that differ between two configs, on the boards that a person turns; names are unique."""
     return frozenset(pair.knob for pair in differing(before, after) if pair.board in BOARDS)
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
-    """Return the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
+    """Describe the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
         f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {_shown(old)} -> {_shown(new)}"
         for _, name, old, new in differing(before.config, after.config)
@@ -105,16 +108,16 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeState:
-    """The recipe after a step.
+    """The state of the recipe after a step.
 
     Attributes:
         step: number of the last step; 0 is the first network.
-        reserved: part of the budget that is kept for regularization.
-        plain: outcome of the last network with the regularizers of the first one (zero, unless fixed).
-        exhausted: remedies that did not help, or have no trial left.
-        unsure: boards that were turned after a "cannot tell" verdict, which is done only once.
+        reserved: part of the budget that is reserved for regularization.
+        plain: outcome of the last network with the regularizers of the first one (zero unless fixed).
+        exhausted: remedies that did not help or have no trial left.
+        unsure: boards that were turned after a "cannot tell" verdict, which happens only once.
         board: the board that the last step turned.
-        round: number of times that bias was fought; regularizing may bring it back.
+        round: number of times that bias was treated; regularizing may bring it back.
     """
 
     step: int
@@ -130,7 +133,7 @@ class RecipeState:
 
     @property
     def is_biased(self) -> bool:
-        """True if the bias is certainly high."""
+        """True if the bias is significantly high."""
         bias = self.gap("optimization")
         return bias is not None and bias.verdict == "yes"
 
@@ -141,11 +144,11 @@ class RecipeState:
         return variance is not None and variance.verdict != "no"
 
     def gap(self, board: Board) -> Gap | None:
-        """Return the gap that a board closes, unless a remedy names another one."""
+        """Return the gap that a board closes unless a remedy names another one."""
         return self.diagnosis.gap(GAP_OF_BOARD[board].name)
 
     def wants(self, board: Board, closes: GapName) -> bool:
-        """Return True if a gap calls for this board: it is high, or probably high and not fought yet."""
+        """Return True if a gap calls for this board: it is high, or probably high and not treated yet."""
         gap = self.diagnosis.gap(closes)
         if gap is None or gap.verdict == "no":
             return False
@@ -154,11 +157,11 @@ class RecipeState:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """The input to a remedy.
+    """The input of a remedy.
 
     Attributes:
         piloted: networks that the pilot of this step has trained and paid for.
-        favourite: kind of the best remedy in the pilot; None without a pilot, or if nothing helped.
+        favourite: kind of the best remedy in the pilot; None without a pilot or if nothing helped.
         without_gain: kinds that did not help in the pilot.
     """
 
@@ -171,18 +174,18 @@ class StepContext:
 
     @property
     def config(self) -> Config:
-        """Config of the current network."""
+        """The config of the current network."""
         return self.state.outcome.config
 
     @property
     def rows(self) -> int:
-        """Number m of training rows of the current network."""
+        """The number m of training rows of the current network."""
         return self.run.training_rows(self.config)
 
     def at(self, state: RecipeState) -> StepContext:
-        """Return the context of the next step, before any pilot of it."""
+        """Return the context of the next step, before its pilot."""
         return StepContext(run=self.run, state=state, rules=self.rules)
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
-        """Return the trials that turn no fixed knob."""
+        """Return the trials that do not turn a fixed knob."""
         return tuple(trial for trial in trials if not turned(self.config, trial) & self.rules.fixed)

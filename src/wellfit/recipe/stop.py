@@ -1,4 +1,4 @@
-"""The reason why a run stopped (a code for scripts, a few words, a sentence), and the entry that ends its journal."""
+"""The reason why a run stopped (a code for scripts, a few words, a sentence), and the last entry of its journal."""
 
 from __future__ import annotations
 
@@ -31,22 +31,24 @@ class Stop:
 
 
 def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
-    """Return the reason why the run stops; `findings` of the final diagnosis show how much dev was used."""
+    """Return the reason why the run stops; the `findings` of the final diagnosis show how much dev was used."""
     diagnosis = context.state.diagnosis
     verdicts = {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap is not None}
     overused = next((found for found in findings if found.code == "WF403" and found.status == "fired"), None)
     if overused is not None:
-        return Stop("dev used up", "dev used up", f"{overused.evidence} Draw a larger dev set before choosing further.")
+        return Stop(
+            "dev used up", "dev used up", f"{overused.evidence} Draw a larger dev set before you compare more networks."
+        )
     if set(verdicts.values()) == {"no"}:
         tolerance = Unit(diagnosis.goal).size(diagnosis.tolerance, end=diagnosis.errors.dev.value)
         said = f"The network is fine: every gap is within the tolerance of {tolerance}, so nothing needs repair."
-        return Stop("fine", "fine within tolerance", said)
+        return Stop("fine", "every gap is within the tolerance", said)
     for gap in present(diagnosis.gaps):
         if gap.verdict == "yes":
             return _left(context, gap)
     if verdicts.get("avoidable_bias") == "cannot tell":
         return _unsure_of_bias(diagnosis)
-    return Stop("rows", "cannot tell with this many rows", _rows(diagnosis))
+    return Stop("rows", "too few rows to tell", _rows(diagnosis))
 
 
 def _left(context: StepContext, gap: Gap) -> Stop:
@@ -60,7 +62,7 @@ def _left(context: StepContext, gap: Gap) -> Stop:
         rows=f"{context.rows:,}",
         wanted=f"{low:,} to {high:,}" if high else f"{low:,} or many more",
     )
-    return Stop(gap.kind.stop, f"{cause} remains, but there is nothing promising to try", sentence)
+    return Stop(gap.kind.stop, f"{cause} remains, but no promising remedy is left", sentence)
 
 
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
@@ -77,7 +79,7 @@ def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
 def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
     budget, price = context.run.budget, waiting.price(context)
     more = max(0.0, (price.least if price else 0.0) - budget.remaining)
-    took = f"needs about {more:,.0f} {budget.unit} more" if more >= 1 else "had no share in it"
+    took = f"needs about {more:,.0f} {budget.unit} more" if more >= 1 else "was not covered by it"
     diagnosis = context.state.diagnosis
     size = diagnosis.errors.size(gap, unit=Unit(diagnosis.goal))
     step = waiting.kind.replace("_", " ")
@@ -88,15 +90,15 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
     if diagnosis.errors.optimal.source == "none":
         return Stop(
             "reference",
-            "the reference is the obstacle: give --human-error",
-            "Without a reference nobody can tell whether more can be won: give --human-error.",
+            "the reference is missing: give --human-error",
+            "Without a reference it is unknown whether the bias is high: give --human-error.",
         )
     limits = Unit(diagnosis.goal).interval(diagnosis.errors.optimal.at_level(LEVEL))
     return Stop(
         "reference",
         "bias remains, but within the uncertainty of the reference",
-        f"Any bias that is left is within the uncertainty of the reference ({limits}): measure the reference on "
-        "more rows before you work on the network.",
+        f"Any remaining bias is within the uncertainty of the reference ({limits}). Measure the reference on more "
+        "rows before you work on the network.",
     )
 
 
@@ -104,10 +106,10 @@ def _rows(diagnosis: Diagnosis) -> str:
     short = [gap for gap in present(diagnosis.gaps) if diagnosis.errors.lacks_rows(gap)]
     rows = max((diagnosis.errors.rows_wanted(gap) or 0 for gap in short), default=0)
     if short and not rows:
-        return f"No gap is surely above the tolerance: what is left is {TOO_CLOSE}."
+        return f"No gap is significantly above the tolerance; the undecided gaps are {TOO_CLOSE}."
     if not rows:
-        return "No gap is surely above the tolerance, and these rows cannot tell more."
-    return f"No gap is surely above the tolerance; about {rows:,} dev rows would settle it."
+        return "No gap is significantly above the tolerance, and more rows would not decide."
+    return f"No gap is significantly above the tolerance; about {rows:,} dev rows would decide."
 
 
 PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` predicts the gain from twice the data."
@@ -121,7 +123,7 @@ def ending(
     findings: Iterable[Finding] = (),
     priced: Finding | None = None,
 ) -> Json:
-    """Return the journal's "finish" entry; `priced` is WF210, if the budget paid for it."""
+    """Return the journal's "finish" entry; `priced` is WF210 if the budget covered it."""
     stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
     wins = next(found for found in state.diagnosis.findings if found.code == "WF106")
     rival = f"Another method does better. {wins.evidence}" if wins.status == "fired" else ""
@@ -145,12 +147,12 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
     before, after = (unit.show(outcome.losses["dev"]) for outcome in (first, last))
     changes = describe_change(first, last)
     flattered = last.config.data.drop_rows and not first.config.data.drop_rows
-    why = " The first error was flattered by copies of training rows in dev." if flattered else ""
+    why = " The first error was too low because of copies of training rows in dev." if flattered else ""
     return f"Dev {unit.noun} went from {before} to {after} ({changes}).{why}{_luck(state, run=run)}"
 
 
 def _luck(state: RecipeState, *, run: RunContext) -> str:
-    """Return a sentence on why an average is worse on dev than the network before it, which was chosen there."""
+    """Explain why an average is worse on dev than the network before it, which was chosen there."""
     step = run.remembered_step(state.step)
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
@@ -158,8 +160,8 @@ def _luck(state: RecipeState, *, run: RunContext) -> str:
     if alike <= before:
         return ""
     return (
-        f" The network before the average had {Unit(run.goal).show(before)} by luck: others trained in the same way, "
-        f"with other seeds, have {Unit(run.goal).show(alike)}."
+        f" The network before the average had {Unit(run.goal).show(before)} by luck: networks trained in the same way "
+        f"with other seeds have {Unit(run.goal).show(alike)}."
     )
 
 

@@ -1,1 +1,1 @@
-"""Plain statistics: intervals, scores of predictions, sample sizes, multiplicity. Any package may import it."""
+"""Plain statistics: intervals, scores of predictions, sample sizes, and multiplicity. Any package may import it."""

@@ -14,26 +14,26 @@ from wellfit.stats.scores import OfClasses, Planes, Targets
 from wellfit.stats.sizes import auc_error
 
 MANY = 100
-"""Rows of the smallest class from which DeLong's interval alone holds its level."""
+"""Number of rows of the smallest class from which DeLong's interval alone holds its level."""
 
 
 class AreaAboveCurve(OfClasses):
-    """1 - AUC; for more than two classes the mean over one-vs-rest.
+    """The loss 1 - AUC; for more than two classes, the mean over the classes, each against the rest.
 
-    Losses of rows are DeLong's pseudo-losses: their mean is 1 - AUC and their variance over n is DeLong's. Each
-    positive row is placed among the negatives and each negative among the positives (DeLong, DeLong, Clarke-Pearson
-    1988, in the ranks of Sun and Xu 2014). A class without a row here has no area, and raises BadInput.
+    The losses of rows are DeLong's pseudo-losses: their mean is 1 - AUC, and their variance divided by n is DeLong's.
+    Each positive row is placed among the negatives, and each negative row among the positives (DeLong, DeLong and
+    Clarke-Pearson 1988, with the ranks of Sun and Xu 2014). A class without rows has no area, and raises BadInput.
     """
 
     of_all_rows = True
     most = 1.0
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:  # noqa: ARG002 - scores are those of all rows
-        """A score for each class; with two classes the second column is the score."""
+        """Return a score for each class; for two classes, the second column is the score."""
         return np.ascontiguousarray(predictions.transpose(2, 0, 1))[1 if predictions.shape[2] == 2 else 0 :]
 
     def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
-        """1 - AUC of each candidate."""
+        """Return 1 - AUC of each candidate."""
         classes = [1] if len(planes) == 1 else range(len(planes))
         found = [_misordered(target == c, plane) for c, plane in zip(classes, planes, strict=True)]
         return np.asarray(np.mean(found, axis=0))
@@ -43,12 +43,13 @@ class AreaAboveCurve(OfClasses):
         return np.asarray(np.mean([_binary_losses(target == c, prediction[:, c]) for c in classes], axis=0))
 
     def _interval(self, losses: Floats, target: Targets, prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
-        """DeLong's interval on the logit scale, which keeps it inside (0, 1).
+        """Return DeLong's interval on the logit scale, which keeps it inside (0, 1).
 
-        Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
-        disjoint, so independent, pairs as there are rows in the smallest class. A few rows of a class give a
-        poor estimate of its variance: with 3 to 20 positives DeLong's interval held the area in 70 to 90 of 100 tables.
-        Below 100 rows Student's quantile is used, and, on each side, the wider of its and Hanley and McNeil's limits.
+        If every pair is ordered in the same way, DeLong's variance is zero. Then the interval is Wilson's for as many
+        disjoint, and therefore independent, pairs as there are rows in the smallest class. A class with few rows gives
+        a poor estimate of the variance: with 3 to 20 positives, DeLong's interval contained the area in 70 to 90 of 100
+        tables. Below 100 rows, Student's quantile is used, and on each side the wider of the resulting limit and that
+        of Hanley and McNeil.
         """
         rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
         error = math.sqrt(float(losses.var(ddof=1)) / rows)
@@ -63,10 +64,10 @@ class AreaAboveCurve(OfClasses):
 
 
 def _of_few_rows(target: Targets, prediction: Floats, *, z: float) -> tuple[float, float]:
-    """Limits of the loss, by Hanley and McNeil's variance at the limits themselves (as Wilson's of a rate).
+    """Return limits of the loss, by Hanley and McNeil's variance at the limits themselves (as in Wilson's interval).
 
-    For more than two classes the limits of one class against the rest are combined by MOVER with the correlation of
-    their pseudo-losses, as for macro F1.
+    For more than two classes, MOVER combines the limits of each class against the rest, with the correlation of their
+    pseudo-losses, as for macro F1.
     """
     classes = [1] if prediction.shape[1] == 2 else range(prediction.shape[1])
     losses = np.stack([_binary_losses(target == c, prediction[:, c]) for c in classes])
@@ -89,7 +90,7 @@ def _of_few_rows(target: Targets, prediction: Floats, *, z: float) -> tuple[floa
 
 
 def _farthest(loss: float, counts: tuple[int, int], *, z: float) -> float:
-    """The largest loss that is z standard errors away from this one, using the larger of the error's two forms."""
+    """Return the largest loss that is z standard errors away from this one, with the larger of two standard errors."""
 
     def excess(other: float) -> float:
         forms = ((counts[0], counts[1]), (counts[1], counts[0]))
@@ -116,7 +117,7 @@ def _binary_losses(positive: Booleans, score: Floats) -> Floats:
 
 
 def _counts_below(positive: Booleans, score: Floats) -> tuple[Floats, Floats]:
-    """For each row, how many positives and how many negatives score lower; ties count half. One sort for all."""
+    """Count, for each row, the positives and the negatives that score lower, where ties count half; sort only once."""
     order = np.argsort(score)
     ordered = score[order]
     begins = np.r_[True, ordered[1:] != ordered[:-1]]
@@ -131,10 +132,10 @@ def _counts_below(positive: Booleans, score: Floats) -> tuple[Floats, Floats]:
 
 
 def _misordered(positive: Booleans, scores: Floats) -> Floats:
-    """Share of pairs of a positive and a negative row in the wrong order by scores [candidates, rows] >= 0.
+    """Return the share of pairs of a positive and a negative row that scores [candidates, rows] >= 0 order wrongly.
 
-    Floats that are not negative sort as the integers of the same bits do, so that the last bit can carry the class: one
-    plain sort, several times faster than an argsort. Ties are broken once for and once against the positives.
+    Floats that are not negative sort like the integers with the same bits, so the last bit can carry the class, and one
+    plain sort is several times faster than an argsort. Ties are broken once for and once against the positives.
     """
     keys = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32) & ~1
     positives, negatives = int(positive.sum()), int((~positive).sum())

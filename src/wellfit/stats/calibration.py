@@ -1,8 +1,9 @@
-"""Temperature scaling: the logits of a classifier are divided by one number (Guo et al., 2017).
+"""Temperature scaling: the logits of a classifier are divided by a single number (Guo et al., 2017).
 
-The temperature is fitted on rows that the classifier was not trained on, and kept if it helps on rows not used to fit
-it: of two random halves with similar targets, one is used for fitting and the other for measuring, both ways.
-The log loss after the best temperature measures how well a classifier ranks classes, regardless of how sure it is.
+The temperature is fitted on rows that the classifier was not trained on, and kept if it helps on rows on which it was
+not fitted. For this, the rows are divided into two random halves with similar targets; each is used once for fitting
+and once for measuring. The log loss at the best temperature measures how well a classifier ranks classes, regardless of
+how sure it is.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ LOG_LOSS = LogLoss()
 class Calibration(Record):
     """The best temperature of a classifier, and the log loss with and without it.
 
-    `honest` is the loss at temperatures fitted on one half of the rows and measured on the other, both ways. A fit on
-    half of the rows is worse than one on all rows, so this errs on the high side.
+    `honest` is the loss on one half of the rows at a temperature fitted on the other half, averaged over both
+    directions. A fit on half of the rows is worse than a fit on all rows, so this value tends to be too high.
     """
 
     fitted: float
@@ -34,20 +35,20 @@ class Calibration(Record):
 
     @property
     def temperature(self) -> float:
-        """The temperature to use: 1 if the fitted one does not help on rows not used to fit it."""
+        """The temperature to use: 1 if the fitted one does not help on rows on which it was not fitted."""
         return self.fitted if self.honest < self.before else 1.0
 
     def to_json(self) -> Json:
-        """Plain values, for the journal."""
+        """Return plain values, for the journal."""
         return {"temperature": self.temperature, **super().to_json()}
 
 
 def calibrated(
     target: Targets, probabilities: Floats, *, groups: Integers | None = None, seed: int = 0
 ) -> Calibration | None:
-    """Fit a temperature; None if a half has no wrong row, since its log loss then only falls with certainty.
+    """Fit a temperature; None if a half has no wrong row, because its log loss then always falls with certainty.
 
-    The target is class codes [rows]; no group is divided between the halves.
+    The target contains class codes [rows]. No group is divided between the halves.
     """
     one, other = halves(target, seed=seed, groups=groups)
     wrong: Booleans = np.argmax(probabilities, axis=1) != target
@@ -66,9 +67,9 @@ def calibrated(
 
 
 def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tuple[Integers, Integers]:
-    """Return the row indices of each half: every second row in order of the target, with ties in random order.
+    """Return the row indices of each half: every second row in the order of the target, with ties in random order.
 
-    Groups are not divided, and are sorted by their mean targets; a single group is ignored.
+    Groups are not divided, and are sorted by their mean targets. A single group is ignored.
     """
     if groups is not None:
         _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -82,7 +83,7 @@ def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tup
 
 
 def refined_losses(target: Targets, probabilities: Floats) -> Floats:
-    """Return log losses [rows] at the best temperature: they rank classifiers as errors do, and vary less."""
+    """Return log losses [rows] at the best temperature, which rank classifiers like errors but vary less."""
     surest = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
     return LOG_LOSS.row_losses(target, tempered(surest, best_temperature(target, surest)))
 

@@ -1,4 +1,4 @@
-"""Macro F1: the mean over the classes of the harmonic mean of precision and recall, with its interval."""
+"""Macro F1, the mean over the classes of the harmonic mean of precision and recall, with its interval."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wellfit.stats.scores import OfLabels, Planes, Targets
 
 
 class MacroF1Loss(OfLabels):
-    """1 - macro F1, over the classes that occur in the target or among the predicted classes.
+    """The loss 1 - macro F1, over the classes that occur in the target or among the predictions.
 
-    F1 of class c is 2 a / s, with a = the rows rightly predicted as c, and s = its rows + the rows predicted as c. The
-    losses of rows are the influence function around 1 - F1: their mean is 1 - F1 exactly, and their variance over n
-    is the delta method's.
+    The F1 of class c is 2 a / s, where a is the number of rows correctly predicted as c, and s is the number of its
+    rows plus the number of rows predicted as c. The losses of rows are the influence function around 1 - F1: their mean
+    is exactly 1 - F1, and their variance divided by n is that of the delta method.
     """
 
     of_all_rows = True
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:  # noqa: ARG002 - the likeliest class is needed
-        """The probability of each class."""
+        """Return the probability of each class."""
         return np.ascontiguousarray(predictions.transpose(2, 0, 1))
 
     def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
-        """1 - macro F1 of each candidate."""
+        """Return 1 - macro F1 of each candidate."""
         classes, candidates, _ = planes.shape
         start = classes * np.arange(candidates)[:, None]
         told, cells = planes.argmax(axis=0), classes * candidates
@@ -50,10 +50,10 @@ class MacroF1Loss(OfLabels):
         return np.asarray(1 - f1.sum() / occurring - influence)
 
     def _interval(self, losses: Floats, target: Targets, prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
-        """The wider, on each side, of two intervals that miss their level in different cases.
+        """Return, on each side, the wider of two intervals that miss their level in different cases.
 
-        The delta method on the logit scale is too short where a class has few rows, the combination of the classes' own
-        intervals where nearly every row is right (benchmarks/interval_coverage.py).
+        The delta method on the logit scale is too short if a class has few rows, and the combination of the classes'
+        own intervals is too short if nearly every row is right (benchmarks/interval_coverage.py).
         """
         confusion = _confusion(target.astype(np.int64), prediction.argmax(axis=1), classes=prediction.shape[1])
         confusion = confusion[np.ix_(*2 * [_f1(confusion)[1] > 0])]
@@ -69,21 +69,21 @@ class MacroF1Loss(OfLabels):
 
 
 def _confusion(target: Integers, told: Integers, *, classes: int) -> Integers:
-    """[classes, classes] number of rows of each true and each predicted class."""
+    """Return the number of rows of each true and each predicted class [classes, classes]."""
     return np.bincount(classes * target + told, minlength=classes**2).reshape(classes, classes)
 
 
 def _f1(confusion: Integers) -> tuple[Floats, Integers]:
-    """[classes] F1, 0 for a class that does not occur, and its denominator."""
+    """Return F1 [classes], which is 0 for a class that does not occur, and its denominator."""
     sums = confusion.sum(axis=0) + confusion.sum(axis=1)
     return 2 * confusion.diagonal() / np.maximum(sums, 1), sums
 
 
 def _of_classes(loss: float, confusion: Integers, *, level: float) -> tuple[float, float]:
-    """MOVER over the classes' own intervals, with their correlation (Zou and Donner 2008).
+    """Combine the classes' own intervals by MOVER, with their correlation (Zou and Donner 2008).
 
-    Of the m = s - a rows that concern a class, a are right: Wilson's interval for J = a / m gives that of
-    F1 = 2 J / (1 + J).
+    Of the m = s - a rows that concern a class, a are right. Wilson's interval for J = a / m gives that of F1 = 2 J / (1
+    + J).
     """
     f1, sums = _f1(confusion)
     right = confusion.diagonal()
@@ -98,7 +98,7 @@ def _of_classes(loss: float, confusion: Integers, *, level: float) -> tuple[floa
 
 
 def _correlation(confusion: Integers, f1: Floats, sums: Integers) -> Floats:
-    """[classes, classes] correlation of the F1 of two classes: only rows confused between them concern both."""
+    """Return the correlation between the F1 of two classes [classes, classes]; only confused rows concern both."""
     right = confusion.diagonal()
     covariance = (confusion + confusion.T) * np.outer(f1 / sums, f1 / sums)
     variance = (right * (2 - 2 * f1) ** 2 + (sums - 2 * right) * f1**2) / sums**2

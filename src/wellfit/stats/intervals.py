@@ -1,4 +1,4 @@
-"""Intervals for an error rate and for a mean of per-row losses, over single or grouped rows.
+"""Intervals for an error rate and for a mean of losses, over single or grouped rows.
 
 Whole groups are resampled, because rows of one group tend to err together.
 """
@@ -27,9 +27,9 @@ _CHUNK = 1 << 22  # indices drawn at a time, to bound memory
 
 @dataclass(frozen=True)
 class Estimate(Record):
-    """A number with its interval (95 % unless stated otherwise), and its number of rows where known.
+    """A number with its interval (95 % unless stated otherwise), and the number of rows if it is known.
 
-    `binomial` marks a plain share of rows, so that its interval is Wilson's at any level and size.
+    `binomial` marks a plain share of rows, whose interval is Wilson's at any level and size.
     """
 
     value: float
@@ -40,12 +40,12 @@ class Estimate(Record):
 
     @classmethod
     def fixed(cls, value: float, *, rows: int | None = None) -> Estimate:
-        """A number without sampling error: zero width."""
+        """Return a number without sampling error, whose interval has zero width."""
         return cls(float(value), float(value), float(value), rows)
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any], *, binomial: bool = False) -> Estimate:
-        """Return the estimate that `to_json` wrote; `binomial` if it is a plain error rate with an interval."""
+        """Return the estimate that `to_json` wrote; set `binomial` for a plain error rate with an interval."""
         found = super().from_json(body)
         return replace(found, binomial=binomial and not found.is_fixed)
 
@@ -55,9 +55,9 @@ class Estimate(Record):
         return self.low == self.high
 
     def at_level(self, level: float) -> Estimate:
-        """The same estimate with an interval at another level, derived from the 95 % one.
+        """Return the same estimate with an interval at a different level, derived from the 95 % interval.
 
-        Wilson is recomputed; any other interval is stretched by the ratio of the t-quantiles.
+        Wilson's interval is recomputed; any other interval is stretched by the ratio of the t-quantiles.
         """
         if self.is_fixed or level == LEVEL:
             return self
@@ -67,7 +67,7 @@ class Estimate(Record):
         return self._stretched(_t_quantile(level, freedom) / _t_quantile(LEVEL, freedom), rows=self.rows)
 
     def with_rows(self, rows: int) -> Estimate:
-        """The interval that the same value would have, measured on `rows` rows instead."""
+        """Return the interval that the same value would have if it were measured on `rows` rows."""
         if self.is_fixed or not self.rows:
             return self
         if self.binomial:
@@ -81,17 +81,17 @@ class Estimate(Record):
 
 
 def normal_quantile(level: float) -> float:
-    """z with P(|Z| <= z) = level."""
+    """Return the z for which P(|Z| <= z) = level."""
     return float(special.ndtri((1 + level) / 2))
 
 
 def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
-    """Wilson's score interval for an error rate (Wilson 1927); BadInput unless 0 <= errors <= rows.
+    """Return Wilson's score interval for an error rate (Wilson 1927); BadInput unless 0 <= errors <= rows.
 
-    Errors may be fractional (a rounded rate times the rows), and so may rows (the effective number of grouped rows).
+    Errors may be fractional (a rounded rate times the rows), and rows too (the effective number of grouped rows).
     """
     if rows < 1:
-        rule = "an error rate must be of at least one row"
+        rule = "an error rate must be measured on at least one row"
         raise BadInput(rule, found=f"{rows:g} rows", remedy="Give the number of rows")
     if not 0 <= errors <= rows:
         raise BadInput(
@@ -110,15 +110,18 @@ def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
 
 
 def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Estimate:
-    """Interval for the mean of per-row losses: Student's t, or BCa where t cannot be trusted.
+    """Return an interval for the mean of the losses of rows: Student's t, or BCa where t cannot be trusted.
 
-    BCa (Efron 1987) replaces t below 1000 rows and where |skewness| / sqrt(n) > .1. For a mean its acceleration has
-    a closed form, so no jackknife is needed; above 10,000 rows the bootstrap distribution is replaced by its
-    Cornish-Fisher expansion, which agrees to second order. Raises BadInput for one row, or a loss that is not finite.
+    BCa (Efron 1987) replaces t below 1000 rows, and if |skewness| / sqrt(n) > .1. For a mean, its acceleration has a
+    closed form, so no jackknife is needed. Above 10,000 rows the bootstrap distribution is replaced by its
+    Cornish-Fisher expansion, which agrees to second order. Raises BadInput for a single row, or a loss that is not
+    finite.
     """
     losses = np.asarray(losses, dtype=np.float64)
     if losses.size < 2:
-        raise BadInput("an interval must be of two rows or more", found=f"{losses.size} rows", remedy="Give more rows")
+        raise BadInput(
+            "an interval must be computed from at least two rows", found=f"{losses.size} rows", remedy="Give more rows"
+        )
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
         raise BadInput(
@@ -141,10 +144,12 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
 
 
 def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL) -> Estimate:
-    """Student's t-interval for a mean loss known only by its standard deviation over rows."""
+    """Return Student's t-interval for a mean loss, given its standard deviation over rows."""
     if rows < 2:
         raise BadInput(
-            "an interval must be of two rows or more", found=f"{rows} rows", remedy="Give the number of rows"
+            "an interval must be computed from at least two rows",
+            found=f"{rows} rows",
+            remedy="Give the number of rows",
         )
     if not (math.isfinite(sd) and sd >= 0):
         raise BadInput("a standard deviation must be finite and not negative", found=repr(sd), remedy="Correct it")
@@ -155,9 +160,9 @@ def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL)
 def on_logit_scale(
     rate: float, *, error: float, quantile: float, sure_rows: float, level: float
 ) -> tuple[float, float]:
-    """Limits of a rate from its standard error, on the logit scale, which keeps them inside (0, 1).
+    """Return limits of a rate from its standard error on the logit scale, which keeps them inside (0, 1).
 
-    Without variance they are Wilson's for `sure_rows` rows.
+    Without variance, they are Wilson's limits for `sure_rows` rows.
     """
     if error <= 1e-12 or rate in (0.0, 1.0):
         limits = wilson(rate * sure_rows, sure_rows, level=level)
@@ -182,7 +187,7 @@ def _bca_limits(losses: Floats, *, acceleration: float, error: float, level: flo
 
 
 def _bca_point(z: float, *, shift: float, acceleration: float) -> float:
-    """Efron's adjusted normal point for the quantile z."""
+    """Return Efron's adjusted normal point for the quantile z."""
     moved = shift + z
     # The denominator reaches 0 only for absurd skew; hold it where the adjustment still points outward.
     return shift + moved / max(1 - acceleration * moved, 0.1)
@@ -203,16 +208,17 @@ def _t_quantile(level: float, freedom: float) -> float:
 
 
 def has_groups(groups: Integers | None) -> bool:
-    """Return True if any rows share a group; groups of one row each make no difference."""
+    """Return True if any rows share a group; groups of one row make no difference."""
     return groups is not None and len(np.unique(groups)) < len(groups)
 
 
 def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed: int = 0) -> Estimate:
-    """Interval of a mean loss over rows in groups: t or BCa over the groups instead of the rows.
+    """Return an interval for a mean loss over rows in groups: t or BCa over the groups instead of the rows.
 
-    Each of G groups has the value mean + G/n (its sum of losses - its rows x the mean): these values have the mean of
-    the losses and, to first order, the variance that resampling whole groups gives it (the linearized ratio estimator
-    of cluster sampling). The losses may be influence values with the same mean. Raises BadInput for one group.
+    Each of G groups has the value mean + G/n (its sum of losses - its rows x the mean). These values have the mean of
+    the losses and, to first order, the variance that resampling of whole groups gives it (the linearized ratio
+    estimator of cluster sampling). The losses may be influence values with the same mean. Raises BadInput for a single
+    group.
     """
     values = _by_group(losses, groups)
     found = mean_interval(values, level=level, seed=seed)
@@ -220,11 +226,12 @@ def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed
 
 
 def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Estimate:
-    """Wilson's interval for an error rate over rows in groups, at the effective number of rows.
+    """Return Wilson's interval for an error rate over rows in groups, for the effective number of rows.
 
-    The effective number of rows is n times the variance of a plain share over that of `grouped_mean`'s values, at most
-    n; if no row (or every row) is wrong, it is the number of groups. Student's quantile replaces the normal one, with
-    one degree of freedom less than there are groups (Korn and Graubard 1998, for Wilson's interval).
+    The effective number of rows is n times the ratio of the variance of a plain share to that of `grouped_mean`'s
+    values, but at most n. If no row (or every row) is wrong, it is the number of groups. Student's quantile replaces
+    the normal one; its degrees of freedom are the number of groups minus one (Korn and Graubard 1998, for Wilson's
+    interval).
     """
     values = _by_group(wrong, groups)
     count, rate = len(values), float(np.mean(wrong))
@@ -238,17 +245,19 @@ def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Es
 
 
 def _by_group(losses: Floats, groups: Integers) -> Floats:
-    """[groups] values whose mean is that of the losses, one for each group."""
+    """Return one value for each group [groups], with the same mean as the losses."""
     losses, groups = np.asarray(losses, dtype=np.float64), np.asarray(groups)
     if losses.shape != groups.shape:
         raise BadInput(
-            "every row must have its group", found=f"{losses.size} losses and {groups.size} groups", remedy="Give both"
+            "every row must have a group",
+            found=f"{losses.size} losses and {groups.size} groups",
+            remedy="Give a group for each loss",
         )
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)
     if len(sizes) < 2:
         raise BadInput(
-            "an interval over groups must be of at least two of them",
+            "an interval over groups must be computed from at least two groups",
             found=f"{len(sizes)} group with {losses.size} rows",
             remedy="Give rows of more groups",
         )

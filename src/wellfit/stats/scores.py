@@ -14,22 +14,22 @@ from wellfit.stats.intervals import LEVEL, Estimate, grouped_mean, grouped_rate,
 
 Targets: TypeAlias = Integers | Floats
 Planes: TypeAlias = Floats
-"""[planes, candidates, rows]: numbers from which a loss can be computed, and which average as the predictions do."""
+"""Numbers [planes, candidates, rows] that determine a loss, and that average in the same way as the predictions."""
 TreesLoss = Literal["log_loss", "squared_error", "absolute_error"]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)  # log loss is clipped here: networks compute in float32
 
 
 class Metric(ABC):
-    """One loss of predictions; lower is better.
+    """A loss of predictions; lower is better.
 
-    Targets are class codes [rows] or values [rows] (or [rows, targets], over which losses are averaged); predictions
-    are probabilities [rows, classes], or values of the target's shape.
+    Targets are class codes [rows] or values [rows] (or [rows, targets], with losses averaged over the targets).
+    Predictions are probabilities [rows, classes], or values in the shape of the target.
 
     Attributes:
         of_all_rows: True if the loss of a row depends on the other rows, so that a row cannot have a fractional weight.
-        most: highest possible loss.
-        trees_loss: loss with which scikit-learn's boosted trees are fitted to approximate it.
+        most: the highest possible loss.
+        trees_loss: the loss with which scikit-learn's boosted trees are fitted in its place.
     """
 
     of_all_rows: ClassVar[bool] = False
@@ -37,11 +37,11 @@ class Metric(ABC):
     trees_loss: ClassVar[TreesLoss]
 
     def row_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Losses [rows] whose mean is the loss of all rows; BadInput where shapes do not fit or no loss is defined."""
+        """Return losses [rows] whose mean is the loss of all rows; BadInput if shapes do not fit or no loss exists."""
         return self._losses(*self._checked(_array(target), np.asarray(prediction, dtype=np.float64)))
 
     def loss(self, target: Targets, prediction: Floats) -> float:
-        """The loss of all rows: the mean of `row_losses`."""
+        """Return the loss of all rows, the mean of `row_losses`."""
         return float(self.row_losses(target, prediction).mean())
 
     def estimate(
@@ -53,7 +53,7 @@ class Metric(ABC):
         level: float = LEVEL,
         seed: int = 0,
     ) -> Estimate:
-        """The loss of all rows with its interval, for which rows of the same group [rows] are resampled together."""
+        """Return the loss of all rows with an interval that resamples rows of the same group [rows] together."""
         codes, checked = self._checked(_array(target), np.asarray(prediction, dtype=np.float64))
         losses = self._losses(codes, checked)
         if groups is not None and has_groups(groups):
@@ -62,15 +62,15 @@ class Metric(ABC):
 
     @abstractmethod
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:
-        """The one prediction that, made for every row, has the lowest loss (or nearly so)."""
+        """Return the constant prediction that has the lowest loss (or nearly so)."""
 
     @abstractmethod
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """The numbers that the loss needs from the predictions of several candidates [candidates, rows, ...]."""
+        """Return the numbers that the loss needs from the predictions of several candidates [candidates, rows, ...]."""
 
     @abstractmethod
     def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
-        """The loss of each candidate [candidates], up to a factor that is the same for all."""
+        """Return the loss of each candidate [candidates], up to a factor that is the same for all."""
 
     @abstractmethod
     def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]: ...
@@ -79,7 +79,7 @@ class Metric(ABC):
     def _losses(self, target: Targets, prediction: Floats) -> Floats: ...
 
     def _influence(self, losses: Floats, _target: Targets) -> Floats:
-        """Values [rows] with the mean of the losses, whose variance is, to first order, that of the loss."""
+        """Return values [rows] with the mean of the losses whose variance is, to first order, that of the loss."""
         return losses
 
     def _interval(self, losses: Floats, target: Targets, _prediction: Floats, *, level: float, seed: int) -> Estimate:
@@ -98,7 +98,7 @@ class OfClasses(Metric):
     trees_loss = "log_loss"
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:
-        """The frequencies of the classes: best for log loss, and the largest is that of the majority class."""
+        """Return the frequencies of the classes, which are best for log loss and predict the majority class."""
         return np.asarray(np.bincount(target, minlength=outputs) / len(target))
 
     def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]:
@@ -107,7 +107,7 @@ class OfClasses(Metric):
         _require_finite(prediction)
         if not (target.min() >= 0 and target.max() < prediction.shape[1]):
             raise BadInput(
-                "class codes must point into the probability columns",
+                "class codes must be indices of the probability columns",
                 found=f"codes {target.min()} to {target.max()} with {prediction.shape[1]} columns",
                 remedy="Give one column of probabilities per class",
             )
@@ -115,12 +115,12 @@ class OfClasses(Metric):
 
 
 class OfLabels(OfClasses):
-    """A loss of the likeliest classes alone."""
+    """A loss that depends only on the most probable classes."""
 
     most = 1.0
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """The probability of each other class minus that of the true one."""
+        """Return the probability of each other class minus that of the true class."""
         classes = predictions.shape[2]
         true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
         others = (target[:, None] + np.arange(1, classes)) % classes
@@ -129,10 +129,10 @@ class OfLabels(OfClasses):
 
 
 class ErrorRate(OfLabels):
-    """The share of rows whose likeliest class is not the true one."""
+    """The share of rows whose most probable class is not the true one."""
 
     def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
-        """The error rate of each candidate."""
+        """Return the error rate of each candidate."""
         return np.asarray((planes > 0).any(axis=0).mean(axis=1))
 
     def _losses(self, target: Targets, prediction: Floats) -> Floats:
@@ -146,12 +146,12 @@ class ErrorRate(OfLabels):
 
 
 class BalancedErrorRate(OfLabels):
-    """The mean of the error rates of the classes that occur; a wrong row of class c counts n / (C n_c)."""
+    """The mean of the error rates of the classes that occur, in which a wrong row of class c counts n / (C n_c)."""
 
     of_all_rows = True
 
     def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
-        """The balanced error rate of each candidate."""
+        """Return the balanced error rate of each candidate."""
         counts = np.bincount(target.astype(np.int64))
         return np.asarray((planes > 0).any(axis=0) @ (1 / (np.count_nonzero(counts) * counts[target])))
 
@@ -161,7 +161,7 @@ class BalancedErrorRate(OfLabels):
         return np.asarray((prediction.argmax(axis=1) != target).astype(np.float64) * balance)
 
     def _interval(self, losses: Floats, target: Targets, _prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
-        """MOVER for a linear combination of Wilson's intervals, one for each class (Zou and Donner 2008)."""
+        """Combine Wilson's intervals, one for each class, by MOVER for linear combinations (Zou and Donner 2008)."""
         wrong: Booleans = losses > 0
         parts = [wrong[target == c] for c in np.unique(target)]
         rates = [wilson(float(part.sum()), part.size, level=level) for part in parts]
@@ -172,15 +172,15 @@ class BalancedErrorRate(OfLabels):
 
 
 class LogLoss(OfClasses):
-    """-log of the true class's probability, clipped."""
+    """The negative logarithm of the true class's probability, clipped."""
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """The probability of the true class."""
+        """Return the probability of the true class."""
         true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
         return np.ascontiguousarray(true.transpose(2, 0, 1))
 
     def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
-        """The log loss of each candidate."""
+        """Return the log loss of each candidate."""
         return np.asarray(_minus_log(planes[0]).mean(axis=1))
 
     def _losses(self, target: Targets, prediction: Floats) -> Floats:
@@ -191,11 +191,11 @@ class OfValues(Metric):
     """A loss of predicted values."""
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
-        """The mean of each target."""
+        """Return the mean of each target."""
         return np.asarray(np.mean(target, axis=0))
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """The residual."""
+        """Return the residuals."""
         return np.asarray((predictions - target.astype(np.float32))[None])
 
     def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]:
@@ -211,7 +211,7 @@ class SquaredError(OfValues):
     trees_loss = "squared_error"
 
     def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
-        """The mean squared error of each candidate."""
+        """Return the mean squared error of each candidate."""
         return np.asarray((planes[0] ** 2).mean(axis=1))
 
     def _losses(self, target: Targets, prediction: Floats) -> Floats:
@@ -219,7 +219,7 @@ class SquaredError(OfValues):
 
 
 class UnexplainedVariance(SquaredError):
-    """The squared error over the variance of these targets: 1 - R²."""
+    """The squared error divided by the variance of these targets, 1 - R²."""
 
     of_all_rows = True
 
@@ -228,13 +228,13 @@ class UnexplainedVariance(SquaredError):
         if not np.all(variance):
             raise BadInput(
                 "r2 must have a target that varies",
-                found=f"{len(target)} rows that are all {np.ravel(target[0])[np.argmin(variance)]:g}",
+                found=f"{len(target)} rows with the value {np.ravel(target[0])[np.argmin(variance)]:g}",
                 remedy="Choose the goal rmse or mae",
             )
         return _over_targets((target - prediction) ** 2 / variance)
 
     def _influence(self, losses: Floats, target: Targets) -> Floats:
-        """The ratio's influence function [rows] (delta method): the variance is estimated on the same rows."""
+        """Return the ratio's influence function [rows] (delta method), since the same rows give the variance."""
         centred = _over_targets((target - target.mean(axis=0)) ** 2 / target.var(axis=0))
         return np.asarray(losses + losses.mean() * (1 - centred))
 
@@ -245,11 +245,11 @@ class AbsoluteError(OfValues):
     trees_loss = "absolute_error"
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
-        """The median of each target."""
+        """Return the median of each target."""
         return np.asarray(np.median(target, axis=0))
 
     def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
-        """The mean absolute error of each candidate."""
+        """Return the mean absolute error of each candidate."""
         return np.asarray(np.abs(planes[0]).mean(axis=1))
 
     def _losses(self, target: Targets, prediction: Floats) -> Floats:
@@ -276,7 +276,7 @@ def _require_finite(*arrays: Floats | Integers) -> None:
 
 def _misshapen(wanted: str, target: Targets, prediction: Floats) -> BadInput:
     return BadInput(
-        f"a goal must compare {wanted}, at least one row",
+        f"a goal must compare {wanted}, with at least one row",
         found=f"shapes {target.shape} and {prediction.shape}",
         remedy="Give one prediction for each row",
     )

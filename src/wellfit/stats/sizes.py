@@ -1,4 +1,4 @@
-"""Rows that a question needs: a margin, a comparison, a whole split, AUC, recall, a mean loss, several models."""
+"""The number of rows needed for a margin, a comparison, a whole split, AUC, recall, a mean loss or several models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residua
 
 @dataclass(frozen=True)
 class SizePlan(Record):
-    """Rows for train, dev and test, and the precision they give."""
+    """The rows for train, dev and test, and the precision that they give."""
 
     train: int
     dev: int
@@ -31,9 +31,9 @@ class SizePlan(Record):
 
 
 def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:
-    """Rows at which Wilson's interval for an error rate is no wider than +-margin.
+    """Return the number of rows at which Wilson's interval for an error rate is at most +-margin.
 
-    The exact inversion: with u = z^2/n, (h^2 - 1/4) u^2 + (2 h^2 - p(1-p)) u + h^2 = 0.
+    The inversion is exact: with u = z^2/n, (h^2 - 1/4) u^2 + (2 h^2 - p(1-p)) u + h^2 = 0.
 
     Raises:
         BadInput: for an error outside [0, 1], a margin outside (0, .5) or a level outside (0, 1).
@@ -48,7 +48,7 @@ def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) 
 
 
 def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
-    """Half the width of Wilson's interval for an error rate measured on `rows` rows."""
+    """Return half the width of Wilson's interval for an error rate measured on `rows` rows."""
     check_rate("an error rate", error)
     _check_rows(rows)
     interval = wilson(error * rows, rows, level=level)
@@ -58,10 +58,11 @@ def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
 def rows_to_detect(
     *, difference: float, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
 ) -> int:
-    """Rows needed to tell apart two models whose error rates differ by `difference`, judged on the same rows.
+    """Return the number of rows that distinguish two models whose error rates differ by `difference`.
 
-    n = [(z sqrt(psi) + z_power sqrt(psi - delta^2)) / delta]^2 (Connor 1987), psi = the share of rows on which
-    exactly one of the two is wrong. With more than one candidate, the level is Bonferroni-corrected.
+    Both are judged on the same rows: n = [(z sqrt(psi) + z_power sqrt(psi - delta^2)) / delta]^2 (Connor 1987), where
+    psi is the share of rows on which exactly one of the two is wrong. With more than one candidate, the level is
+    Bonferroni-corrected.
 
     Raises:
         BadInput: unless 0 < difference <= disagreement <= 1, and for other values out of range.
@@ -83,10 +84,10 @@ def rows_to_detect(
 
 
 def detectable_difference(*, rows: int, disagreement: float = 0.1) -> float:
-    """The smallest difference that `rows` rows can detect: the inverse of `rows_to_detect` at the usual power.
+    """Return the smallest difference that `rows` rows can detect, the inverse of `rows_to_detect` at the usual power.
 
-    Where the rows are too few to detect even disagreements that all fall on one side, the disagreement is taken to be
-    as large as the difference, the most favourable case; 1 where no difference could be detected.
+    If the rows are too few even for disagreements that all fall on one side, the disagreement is assumed to be as large
+    as the difference, the most favourable case. The result is 1 if no difference could be detected.
     """
     _check_rows(rows)
     check_open("a disagreement", disagreement, below=1 + 1e-12)
@@ -99,7 +100,7 @@ def detectable_difference(*, rows: int, disagreement: float = 0.1) -> float:
 
 
 def relative_margin(rows: int) -> float:
-    """Half-width of the interval of a mean squared error of Gaussian residuals, as a share of it: z cv / sqrt(n)."""
+    """Return the relative half-width of the interval of a mean squared error of Gaussian residuals: z cv / sqrt(n)."""
     _check_rows(rows)
     return normal_quantile(LEVEL) * GAUSSIAN_CV / math.sqrt(rows)
 
@@ -113,10 +114,10 @@ def plan_sizes(
     detect: float = 0.01,
     disagreement: float = 0.1,
 ) -> SizePlan:
-    """Divide a table: dev to detect a difference of `detect`, test for an interval of +-margin, the rest for training.
+    """Divide a table so that dev can detect a difference of `detect` and test gives an interval of +-margin.
 
-    Where dev and test would take more than 40 % of the rows, 60/20/20 is used instead, and the precision is that of
-    60/20/20. Regression uses the same sizes; its precision is relative to the mean squared error.
+    If dev and test would take more than 40 % of the rows, the split is 60/20/20 instead, with the precision that this
+    gives. Regression uses the same sizes, and its precision is relative to the mean squared error.
 
     Raises:
         BadInput: for fewer than 30 rows, or settings out of range.
@@ -136,9 +137,9 @@ def plan_sizes(
 def precision_of(
     *, dev: int, test: int, task: Task, error: float = 0.5, disagreement: float = 0.1
 ) -> dict[str, float | str]:
-    """The precision that these rows give: `dev_detects`, `test_margin`, and `sentence`, the same in words.
+    """Return the precision that these rows give: `dev_detects`, `test_margin`, and a `sentence` with both.
 
-    Rates are absolute; for regression both are shares of the mean squared error.
+    For error rates both are absolute; for regression both are shares of the mean squared error.
     """
     if task == "regression":
         detects, margin = relative_margin(dev), relative_margin(test)
@@ -150,15 +151,15 @@ def precision_of(
         detects = detectable_difference(rows=dev, disagreement=disagreement)
         margin = margin_at(rows=test, error=error)
         sentence = (
-            f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.3g} points "
-            f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); "
-            f"{test:,} test rows give the error to +-{100 * margin:.3g} points (at an error of {100 * error:g} %)"
+            f"{dev:,} dev rows distinguish two models that differ by {100 * detects:.3g} points (disagreement "
+            f"{100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); {test:,} test rows give the error "
+            f"to +-{100 * margin:.3g} points (at an error of {100 * error:g} %)"
         )
     return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 
 
 def _one_sided_difference(rows: int, *, z: float, z_power: float) -> float:
-    """The difference d that `rows` rows detect when it is the whole disagreement: n d = (z + z_power sqrt(1-d))^2."""
+    """Return the d that `rows` rows detect if it is the whole disagreement: n d = (z + z_power sqrt(1-d))^2."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -192,18 +193,18 @@ def _check_rows(rows: int) -> None:
 
 def _check_candidates(count: int) -> None:
     if count < 1:
-        raise BadInput("there must be at least one candidate", found=f"{count}", remedy="Correct --candidates")
+        raise BadInput("the number of candidates must be at least one", found=f"{count}", remedy="Correct --candidates")
 
 
 def auc_error(*, auc: float, positives: float, negatives: float) -> float:
-    """Standard error of an area under the ROC curve (Hanley and McNeil 1982, for exponential scores).
+    """Return the standard error of an area under the ROC curve (Hanley and McNeil 1982, for exponential scores).
 
     SE^2 = [A(1-A) + (n1 - 1)(Q1 - A^2) + (n0 - 1)(Q2 - A^2)] / (n1 n0), Q1 = A/(2-A), Q2 = 2A^2/(1+A).
     """
     check_rate("an AUC", auc)
     if positives < 1 or negatives < 1:
         raise BadInput(
-            "an AUC must have rows of both classes",
+            "an AUC must be measured on rows of both classes",
             found=f"{positives:g} positive and {negatives:g} negative rows",
             remedy="Give at least one of each",
         )
@@ -214,7 +215,7 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
 
 
 def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: float = LEVEL) -> int:
-    """Rows, of both classes together, needed to measure an area in [.5, 1) to +-margin by `auc_error`."""
+    """Return the number of rows, of both classes together, that measure an area in [.5, 1) to +-margin."""
     if not 0.5 <= auc < 1:
         raise BadInput("an AUC to plan for must be in [.5, 1)", found=f"{auc:g}", remedy="Give the AUC you expect")
     check_open("a margin", margin, below=0.5)
@@ -236,15 +237,15 @@ def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: f
 
 
 def rows_for_recall(*, recall: float, margin: float, prevalence: float, level: float = LEVEL) -> int:
-    """Rows needed to measure recall to +-margin: Wilson's number of positives, divided by their share."""
+    """Return the number of rows that measure recall to +-margin: Wilson's number of positives over their share."""
     check_open("a prevalence", prevalence, below=1 + 1e-12)
     return whole_rows(rows_for_margin(error=1 - recall, margin=margin, level=level) / prevalence)
 
 
 def rows_for_mean_loss(*, relative: float, cv: float = GAUSSIAN_CV, level: float = LEVEL) -> int:
-    """Rows needed to estimate a mean loss to within a fraction `relative` of its value: (z cv / relative)^2.
+    """Return the number of rows that measure a mean loss to within a fraction `relative` of it: (z cv / relative)^2.
 
-    `cv` is the standard deviation of the losses over their mean: sqrt(2) for squared Gaussian residuals.
+    `cv` is the standard deviation of the losses divided by their mean, sqrt(2) for squared Gaussian residuals.
     """
     check_open("a relative margin", relative)
     check_open("a coefficient of variation", cv, below=math.inf)
@@ -252,9 +253,9 @@ def rows_for_mean_loss(*, relative: float, cv: float = GAUSSIAN_CV, level: float
 
 
 def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int:
-    """Rows needed to measure the errors of several models to +-margin simultaneously, whatever the errors are.
+    """Return the number of rows that measure the errors of several models to +-margin at once, for any errors.
 
-    Hoeffding's inequality with a union bound: n >= ln(2k / alpha) / (2 h^2). No model of the errors is assumed.
+    By Hoeffding's inequality with a union bound, n >= ln(2k / alpha) / (2 h^2). No model of the errors is assumed.
     """
     check_open("a margin", margin)
     check_open("a level", level)
@@ -263,9 +264,9 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
 
 
 def design_effect(*, group_size: float, correlation: float) -> float:
-    """Factor by which more rows are needed if they come in groups: 1 + (m - 1) rho (Kish 1965).
+    """Return the factor by which more rows are needed if they come in groups: 1 + (m - 1) rho (Kish 1965).
 
-    m is the mean number of rows in a group, rho the correlation of their losses.
+    m is the mean number of rows in a group, and rho is the correlation of their losses.
     """
     if group_size < 1:
         raise BadInput("a group must have at least one row", found=f"{group_size:g}", remedy="Correct --group-size")

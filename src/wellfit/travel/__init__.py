@@ -1,1 +1,1 @@
-"""Models that travel: saved as a folder without pickle, exported for other runtimes, described by a card."""
+"""Models for use elsewhere: saved as a folder without pickle, exported for other runtimes, and described by a card."""

@@ -1,4 +1,4 @@
-"""Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms included.
+"""Export for other runtimes, with transforms included: ONNX (for onnxruntime and the like) and PyTorch's `.pt2`.
 
 The model comes from an experiment, or from a fitted estimator.
 """
@@ -29,14 +29,14 @@ from wellfit.travel.graph import INPUTS, PIXELS, Graph, PictureGraph, picture_tr
 FORMATS = ("folder", "onnx", "pt2")
 _TRIED_ROWS = 2
 TRANSFORMS = ".transforms.json"
-"""Suffix of the file next to an exported graph: how to fill its inputs, and how to read its output."""
+"""Suffix of the file next to an exported graph that says how to fill its inputs and how to read its output."""
 
 
 def export_model(model: Model, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
-    """Write a model as a folder, or as a graph with `<out>.transforms.json` next to it; return what was written.
+    """Write a model as a folder, or as a graph with `<out>.transforms.json` next to it, and return the paths.
 
-    A folder is safetensors, JSON and the model card, for wellfit. Raises BadInput for an unknown format, an `out` that
-    exists, or a missing extra.
+    A folder contains safetensors, JSON and the model card, for use by wellfit. Raises BadInput for an unknown format,
+    an `out` that exists, or a missing extra.
     """
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
@@ -46,7 +46,9 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     described = out.with_name(out.name + TRANSFORMS)
     for path in (out, described):
         if path.exists():
-            raise BadInput("an export must not overwrite anything", found=f"{path} exists", remedy="Name another file")
+            raise BadInput(
+                "an export must not overwrite a file", found=f"that {path} exists", remedy="Name another file"
+            )
     pictures = model.preparation.schema.picture is not None
     if pictures:
         graph = PictureGraph(model)
@@ -65,14 +67,14 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
 
 @dataclass(frozen=True)
 class Traced:
-    """A graph, the made-up inputs with which it is traced, and their names."""
+    """A graph, with the made-up inputs for tracing and their names."""
 
     graph: Graph | PictureGraph
     inputs: Mapping[str, torch.Tensor]
 
     @property
     def any_rows(self) -> dict[str, dict[int, torch.export.Dim]]:
-        """The axis of each input that may have any length."""
+        """Return the axis of each input that may have any length."""
         rows = torch.export.Dim("rows", min=1)
         return {name: {0: rows} for name in self.inputs}
 
@@ -89,7 +91,7 @@ def _onnx(traced: Traced) -> bytes:
         import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
     except ImportError as error:
         raise BadInput(
-            "an ONNX export needs the extra `onnx`", found=str(error), remedy="pip install 'wellfit[onnx]'"
+            "an ONNX export must have the extra `onnx`", found=str(error), remedy="pip install 'wellfit[onnx]'"
         ) from error
     output = "probabilities" if traced.graph.classifies else "values"
     # torch's exporter reports on its own work.
@@ -128,7 +130,7 @@ _CLASS_KINDS: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "bool
 
 
 def model_of_estimator(estimator: Net) -> Model:
-    """The network of a fitted estimator, with its transforms; columns of an array are called x0, x1, ...
+    """Return the network of a fitted estimator with its transforms; columns of an array are called x0, x1, ...
 
     Raises NotFittedError before `fit`, and BadInput for several targets.
     """
@@ -137,7 +139,7 @@ def model_of_estimator(estimator: Net) -> Model:
     preparation = kept.preparation
     if preparation.targets > 1:
         raise BadInput(
-            "an exported model must predict one number, or one class",
+            "an exported model must predict a single number or class",
             found=f"{preparation.targets} targets",
             remedy="Fit an estimator for each target, or pickle this one",
         )
@@ -154,12 +156,12 @@ def model_of_estimator(estimator: Net) -> Model:
 
 
 def card_of_estimator(estimator: Net) -> str:
-    """Describe an estimator: its knobs and, where it searched, its diagnosis."""
+    """Describe an estimator: its knobs and, if it searched, its diagnosis."""
     told = [repr(estimator), repr(estimator.config_), str(getattr(estimator, "diagnosis_", ""))]
     blocks = ["\n".join(f"    {line}" for line in text.splitlines()) for text in told if text]
     return "\n\n".join([f"# {type(estimator).__name__}", *blocks]) + "\n"
 
 
 def model_of(experiment: Experiment) -> Model:
-    """An experiment's network, with its transforms; Refusal if nothing has been trained yet."""
+    """Return an experiment's network with its transforms; Refusal if nothing has been trained yet."""
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)

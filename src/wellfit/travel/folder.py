@@ -1,4 +1,4 @@
-"""A model as a folder: safetensors and JSON, checked when it is opened; nothing in it is ever executed.
+"""A model as a folder of safetensors and JSON, which is checked when it is opened and never executed.
 
 model.json            goal, transforms, configs, and the SHA-256 of the weights and of itself
 weights.safetensors   "<part>/<parameter>" -> array
@@ -35,9 +35,9 @@ ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 
 
 def save_model(model: Model, folder: Path, *, card: str = "") -> None:
-    """Write a model into a new folder, complete or not at all."""
+    """Write a model into a new folder, either completely or not at all."""
     if folder.exists():
-        raise BadInput("a saved model must get a new folder", found=f"{folder} exists", remedy="Name another")
+        raise BadInput("a saved model must get a new folder", found=f"that {folder} exists", remedy="Name another")
     weights = save(
         {
             f"{place}/{name}": np.ascontiguousarray(array)
@@ -71,8 +71,8 @@ def load_model(folder: Path | str) -> Model:
     """Open a saved model.
 
     Raises:
-        BadInput: there is no saved model.
-        Refusal: it was changed, is incomplete, or a newer wellfit wrote it.
+        BadInput: if there is no saved model.
+        Refusal: if the model was changed or is incomplete, or a newer wellfit wrote it.
     """
     place = Path(folder)
     if not is_saved_model(place):
@@ -85,11 +85,11 @@ def load_model(folder: Path | str) -> Model:
         with (place / WEIGHTS).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != body["weights_sha256"]:
-            raise ValueError("other weights than were saved")
+            raise ValueError("weights that differ from those that were saved")
         arrays = load_file(place / WEIGHTS)
         # Ends of bins and the range of outputs may be NaN or infinite: unused.
         if not all(np.isfinite(array).all() for name, array in arrays.items() if name.endswith(("weight", "bias"))):
-            raise ValueError("weights that are no numbers")
+            raise ValueError("weights that are not numbers")
         return Model(
             goal=goal_named(body["goal"]),
             preparation=Preparation.from_json(body["preparation"]),
@@ -111,7 +111,7 @@ def _about(path: Path) -> Json:
         raise _damaged(path, repr(error)) from error
     if known != SCHEMA:
         raise Refusal(
-            "a saved model must be of a version that this wellfit knows",
+            "a saved model must have a version that this wellfit can read",
             found=f"version {known!r} in {path}",
             remedy="Update wellfit",
         )
@@ -141,18 +141,20 @@ def _state(arrays: dict[str, Floats], *, place: int) -> dict[str, Floats]:
 
 
 def _damaged(path: Path, why: str) -> Refusal:
-    return Refusal("a saved model must be whole and unchanged", found=f"{path}: {why}", remedy="Save the model again")
+    return Refusal(
+        "a saved model must be complete and unchanged", found=f"{path}: {why}", remedy="Save the model again"
+    )
 
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that prediction needs.
+    """A network or ensemble, with everything that prediction needs.
 
     Attributes:
-        goal: the goal by which it was chosen.
-        preparation: the transforms that were fit on the training rows.
-        parts: one network, or those of an ensemble.
-        temperature: that of their average (stats/calibration.py); 1 leaves it as it is.
+        goal: the goal by which the model was chosen.
+        preparation: the transforms that were fitted on the training rows.
+        parts: the network, or the networks of an ensemble.
+        temperature: the temperature of their average (stats/calibration.py); 1 leaves it unchanged.
     """
 
     goal: Goal
@@ -163,13 +165,13 @@ class Model:
     def __post_init__(self) -> None:
         if any(part.config.network.module for part in self.parts):
             raise BadInput(
-                "a saved model must be made of wellfit's own networks",
+                "a saved model must consist of wellfit's own networks",
                 found="a module of the user's own",
-                remedy="Save its `Outcome.state` beside the code of the module",
+                remedy="Save its `Outcome.state` together with the code of the module",
             )
 
     def of_arrays(self, arrays: Arrays) -> Floats:
-        """Probabilities [N, classes], or values [N], of prepared rows."""
+        """Return probabilities [N, classes] or values [N] for prepared rows."""
         network = at_temperature(predict_average(self.preparation, self.parts), self.temperature)
         return np.asarray(network(arrays), dtype=np.float64)
 
@@ -185,18 +187,18 @@ class Model:
         """Predict new rows in their order; a file is streamed in constant memory.
 
         Args:
-            new: file, data frame, or a frame's rows.
+            new: a file, a data frame, or the rows of a frame.
             out: a .csv or .parquet file to stream to.
-            views: number of views of each picture whose predictions are averaged; they take that many times as long.
-            passes: number of passes with dropout that are averaged (Monte-Carlo dropout); 1 is without dropout.
-            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; detected when None.
+            views: number of views of each picture whose predictions are averaged; the time is proportional to it.
+            passes: number of passes with dropout that are averaged (Monte-Carlo dropout); 1 means without dropout.
+            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file, which are detected if None.
 
         Returns:
-            `prediction` (and `p_<class>`) as an Arrow table; with `out` the number of rows written.
+            `prediction` (and `p_<class>`) as an Arrow table or, with `out`, the number of rows written.
 
         Raises:
-            BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
-                trained without dropout; nothing is written.
+            BadInput: for rows that the transforms cannot process, views of a table, and passes of a network that was
+                trained without dropout. Nothing is written then.
         """
         predict = with_views(self.parts, self.preparation, views=views, passes=passes, temperature=self.temperature)
         written = CsvFormat(**csv_format)

@@ -1,8 +1,9 @@
-"""A model as one graph of tensors for other runtimes, transforms included.
+"""A model as a single graph of tensors for other runtimes, with transforms included.
 
-Inputs: `numbers` [N, R] float64, the raw numbers in their own units, NaN where missing; `codes` [N, C] int64, the
-categories by their places in `transforms` (0 = a level that train never had). Output: `probabilities` [N, classes]
-float64, or `values` [N] float64 in the target's unit. For pictures, 8-bit pixels are the only input.
+The inputs are `numbers` [N, R] float64, the raw numbers in their own units, NaN where missing, and `codes` [N, C]
+int64, the categories by their places in `transforms` (0 = a level that does not occur in train). The output is
+`probabilities` [N, classes] float64, or `values` [N] float64 in the target's unit. For pictures, 8-bit pixels are the
+only input.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Graph(Averaged):
         return self.averaged(self.transformed(numbers), codes)
 
     def transformed(self, numbers: Tensor) -> Tensor:
-        """Return the numbers as the network takes them: float32 [N, D], scaled, then missing-value indicators."""
+        """Return the inputs of the network: scaled numbers float32 [N, D], followed by missing-value indicators."""
         z = (numbers[:, self.scaled] - self.fills) / self.scales
         z = torch.where(torch.isnan(z), torch.zeros_like(z), z).clamp(-_LARGEST, _LARGEST)
         z = z / torch.sqrt(1 + (z / SOFT_LIMIT) ** 2)
@@ -90,22 +91,22 @@ class Graph(Averaged):
 
 
 def at(temperature: float, predictions: Tensor) -> Tensor:
-    """Return probabilities [N, classes] at a temperature; at 1 (always so for values) they are unchanged."""
+    """Return probabilities [N, classes] at a temperature; at 1 they are unchanged, as values always are."""
     if temperature == 1.0:
         return predictions
     return (predictions.clamp(LEAST, 1.0).log() / temperature).softmax(dim=1)
 
 
 def within(values: Tensor, limits: Tensor) -> Tensor:
-    """Return values [N] clipped to limits [2]: the lowest and highest training target."""
+    """Return values [N] clipped to limits [2], the lowest and the highest training target."""
     return torch.minimum(torch.maximum(values, limits[0]), limits[1])
 
 
 def transforms_of(preparation: Preparation) -> Json:
     """Describe how a program without wellfit fills the two inputs and reads the output.
 
-    `part` "value" of a date is days since 1970 (UTC); "month_sin" and the like are sine and cosine of
-    2 pi place / turn, with turns of 12 months, 7 weekdays (Monday 0) and 24 hours.
+    For dates, the `part` "value" means days since 1970 (UTC); "month_sin" and the like are sine and cosine of 2 pi
+    place / turn, with turns of 12 months, 7 weekdays (Monday 0) and 24 hours.
     """
     kinds = {column.name: column.kind for column in preparation.schema.features}
     return {
@@ -135,7 +136,7 @@ def _levels(fit: CategoryFit) -> dict[str, int]:
 
 
 def _missing(fit: CategoryFit) -> int:
-    """The code of a missing value: that of its own level if train had any, otherwise that of an unseen level."""
+    """Return the code of a missing value: that of its own level if train had missing values, or of an unseen level."""
     if None in fit.levels:
         return fit.levels.index(None) + 1
     return len(fit.levels) + 1 if None in fit.rare else 0
@@ -167,8 +168,8 @@ def picture_transforms_of(preparation: Preparation) -> Json:
                 "shape": ["N", height, width, channels],
                 "channels": "RGB" if channels == 3 else "grey (ITU-R BT.601)",
                 "decoding": f"rotated by its EXIF orientation, transparency on white, at most {MOST_PIXELS:,} pixels",
-                "fitting": "bilinear with antialiasing, as large as fits, in the middle; about it the mean colour of "
-                "the edge",
+                "fitting": "bilinear with antialiasing, as large as possible, centred; the border has the mean colour "
+                "of the edge",
             }
         },
         "output": _output_of(preparation),

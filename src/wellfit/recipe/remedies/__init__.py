@@ -1,1 +1,1 @@
-"""Remedies as values: what each is for, what it costs, what it buys, how it is carried out and judged."""
+"""Remedies as values, each with its gap, its price, its expected gain, and functions that carry it out and judge it."""

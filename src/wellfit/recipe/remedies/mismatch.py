@@ -1,7 +1,8 @@
-"""The data board, as far as a recipe can turn it by itself.
+"""The data board, as far as a recipe can work on it by itself.
 
-Training rows that dev has too are left out, rows that a person has brought are added, rows are weighted towards
-deployment (diagnosis/mismatch/importance.py), and training pictures are changed to measure like those of dev.
+Copies of dev rows in train are left out, rows that a person has provided are added, rows are weighted towards
+deployment (diagnosis/mismatch/attribution.py), and training pictures are changed so that their measures resemble those
+of dev.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from wellfit.sweeps.usual import FEWEST_EPOCHS
 
 KIND = "augment_toward"
 FURTHER = 1.5
-"""Times the ranges that were found: what dev shows is then the middle rather than the edge of what is trained on."""
+"""Multiple of the ranges found: with it, dev lies in the middle rather than at the edge of the training pictures."""
 
 
 def augment_toward(context: StepContext) -> tuple[Config, ...]:
-    """Return changes of training pictures toward dev, beside those that the network has: none, some, or all of them."""
+    """Return changes of training pictures toward dev, added to those of the network: none, some, or all of them."""
     config, shape = context.config, context.run.prepared.preparation.schema.picture
     if shape is None or config.network.kind != "conv":
         return ()
@@ -70,11 +71,11 @@ AUGMENT_TOWARD = on_dev(KIND, augment_toward, shares=lambda _work: Shares(0.0, 0
 
 DROP_ROWS_KIND = "drop_rows"
 FEWEST_LEFT = 0.5
-"""Share of the training rows that must remain; where more are copies, the split itself is the fault."""
+"""Share of the training rows that must remain; if more of them are copies, the split itself is at fault."""
 
 
 def without_copies(context: StepContext) -> tuple[Config, ...]:
-    """Return the config without the copies; nothing if none are known, or hardly a row would be left."""
+    """Return the config without the copies; nothing if no copies are known, or hardly any row would be left."""
     copies, config = context.run.prepared.copies, context.config
     if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
         return ()
@@ -87,7 +88,7 @@ def _price_of_one(context: StepContext, trials: tuple[Config, ...]) -> Price | N
 
 
 def _foretold(context: StepContext) -> Expected:
-    """Return a gain below 0: what the copies flattered."""
+    """Return an expected gain below 0: the amount by which the copies flattered the error."""
     copies, price = context.run.prepared.copies, DROP_ROWS.price(context)
     losses = context.run.dev_losses(context.state.outcome)
     found = None if copies is None else with_and_without(losses, copies.dev)
@@ -97,7 +98,7 @@ def _foretold(context: StepContext) -> Expected:
 
 
 def _unless_worse(context: StepContext, trials: tuple[Config, ...], *, on: Booleans | None = None) -> Outcome:
-    """Train the only trial, and return it, or the current network if that is surely better on dev, or its rows `on`."""
+    """Train the only trial, and return it unless the current network is significantly better on dev (rows `on`)."""
     before = context.state.outcome
     trained = [each for each in context.run.train(trials) if each.status in ENDED]
     if not trained:
@@ -114,7 +115,7 @@ def _drop_rows(context: StepContext) -> Result:
     if copies is None or after is before:
         return Result(before)
     rows, flattered = int(copies.train.sum()), int(copies.dev.sum())
-    told = f"{rows:,} training rows with copies in dev, which made the error look too low on {flattered:,} dev rows"
+    told = f"{rows:,} training rows with copies in dev, which made the error on {flattered:,} dev rows look too low"
     return Result(after, {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"})
 
 
@@ -132,7 +133,7 @@ MORE_DATA_KIND = "more_data"
 
 
 def with_more_data(context: StepContext) -> tuple[Config, ...]:
-    """Return the config with the rows that were brought; nothing if it has them, or none were brought."""
+    """Return the config with the additional rows; nothing if it already has them, or none were provided."""
     config, name = context.config, context.rules.more_data
     if name is None or config.data.more_data == name:
         return ()
@@ -143,14 +144,14 @@ def with_more_data(context: StepContext) -> tuple[Config, ...]:
 
 
 def _epochs(context: StepContext, grown: Config) -> int:
-    """Return the passes over the grown rows that keep the number of updates, but at least a few."""
+    """Return the passes over the larger set that keep the number of updates, but at least a few."""
     before, rows = total_updates(context.config, rows=context.rows), rows_trained_on(context.run.prepared, grown.data)
     passes = -(-before // updates_per_epoch(rows=rows, batch_size=grown.optimization.batch_size))
     return min(max(passes, FEWEST_EPOCHS), context.config.optimization.epochs)
 
 
 def _shares(context: StepContext) -> Shares:
-    """Return the shares of a variance that the added rows remove, if it falls as a power of the rows."""
+    """Return the shares of a variance that the added rows remove if it falls as a power of the rows."""
     name = context.rules.more_data
     times = 1 + (context.run.prepared.more[name].rows / context.rows if name else 0.0)
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
@@ -166,7 +167,7 @@ _SHARED = Remedy(
 
 
 def _promise_of_rows(context: StepContext) -> Expected:
-    """Return the share of the ceiling; rows are kept if dev cannot tell, so it may also show a little loss."""
+    """Return the expected gain; rows are kept if dev cannot tell, so a small loss is possible too."""
     losses = context.run.dev_losses(context.state.outcome)
     noise = normal_quantile(LEVEL) * float(losses.std(ddof=1)) / math.sqrt(len(losses))
     return replace(_SHARED.expected(context), low=-noise)
@@ -178,11 +179,11 @@ MORE_DATA = replace(_SHARED, foretold=_promise_of_rows)
 REWEIGHT_KIND = "reweight"
 POWERS = (0.5, 1.0)
 FEWEST_EFFECTIVE = 50.0
-"""Effective rows below which nothing can be learned from the weighted ones (docs/methods.md, "Mismatch")."""
+"""Fewest effective rows from which something can be learned if rows are weighted (docs/methods.md, "Mismatch")."""
 
 
 def reweight(context: StepContext) -> tuple[Config, ...]:
-    """Return the config on weighted rows; nothing if dev was not told from train, or too few rows would count."""
+    """Return configs on weighted rows; nothing if dev does not differ from train, or too few rows would count."""
     config, known = context.config, context.run.prepared.importance
     # Without added rows their name is that of train's own.
     if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
@@ -201,7 +202,7 @@ def _reweight(context: StepContext) -> Result:
     if done.outcome is before:
         return done
     effective = _effective(context, done.outcome.config)
-    worth = f"{context.rows:,} weighted rows have as much information as {effective:,.0f} with equal weights"
+    worth = f"{context.rows:,} weighted rows contain as much information as {effective:,.0f} rows with equal weights"
     did = f"{REWEIGHT_KIND}: {describe_change(before, done.outcome)} ({worth})"
     return Result(done.outcome, {"did": did, "effective_rows": effective})
 
@@ -211,13 +212,13 @@ REWEIGHT = replace(_TRIALS, apply=_reweight)
 
 
 FASTEST, SLOWEST = 1.0, 0.5
-"""Exponents of the rows: least squares loses its variance as 1/m, networks mostly slower, down to 1/sqrt(m)."""
+"""Exponents of the rows: variance falls as 1/m for least squares, and more slowly, down to 1/sqrt(m), for networks."""
 FARTHEST = 100.0
-"""Times the rows beyond which the answer is "more than that"."""
+"""Multiple of the rows beyond which the answer is "more than that"."""
 
 
 def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | None]:
-    """Return from how many to how many training rows would bring the gap, a variance, down to the tolerance.
+    """Return the fewest and the most training rows that would bring the gap, a variance, down to the tolerance.
 
     The upper figure is None beyond a hundred times the present rows.
     """
@@ -227,13 +228,13 @@ def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | 
 
 
 def _rounded(rows: float) -> int:
-    """Return two significant digits: more would be pretence."""
+    """Round up to two significant digits, since more would suggest a false precision."""
     digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
     return int(math.ceil(rows / digits) * digits)
 
 
 PICTURES = 200
-"""Most pictures of each side that are compared."""
+"""Largest number of pictures of each side that are compared."""
 SIZES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "blur": (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0),
@@ -243,19 +244,19 @@ SIZES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "jpeg": (0.0, 20.0, 40.0, 55.0, 65.0, 75.0, 82.0, 88.0, 93.0, 96.0),
     }
 )
-"""Operation -> what is tried; light may go either way."""
+"""The sizes to try for each operation; brightness and contrast may change in both directions."""
 MOST_STEPS = 6
 LEAST_SHARE = 0.05
-"""Share of the distance; a step that closes less is the last."""
+"""Share of the distance; a step that closes less than this is the last one."""
 LEAST_CLOSED = 0.25
-"""Share of the distance; changes that close less do not make pictures like those of dev."""
+"""Share of the distance; changes that close less than this do not make pictures look like those of dev."""
 REACH = 1.25
-"""A range goes so far beyond what dev shows that dev lies inside of it."""
+"""Factor by which a range goes beyond dev, so that dev lies inside it."""
 
 
 @dataclass(frozen=True)
 class Toward(Record):
-    """Ranges at strength 1, and how far the measures of train lie from dev's without and with such changes."""
+    """Ranges at strength 1, and the distance between the measures of train and dev without and with such changes."""
 
     ranges: Mapping[str, float]
     before: float
@@ -263,7 +264,7 @@ class Toward(Record):
 
 
 def toward(train: Floats, dev: Floats) -> Toward:
-    """Return the changes that bring pictures of train nearest to those of dev, both [N, C, H, W] in [0, 1]."""
+    """Return the changes that bring pictures of train closest to those of dev, both [N, C, H, W] in [0, 1]."""
     train, dev = (np.ascontiguousarray(side[:: max(1, len(side) // PICTURES)][:PICTURES]) for side in (train, dev))
     aim = profile(dev)
     scale = np.concatenate([profile(train), aim]).std(axis=0) + np.finfo(np.float64).tiny
@@ -287,7 +288,7 @@ def toward(train: Floats, dev: Floats) -> Toward:
 
 
 def _changed(pictures: Floats, sizes: Mapping[str, float]) -> Floats:
-    """Return pictures all of which are changed by just these sizes."""
+    """Return the pictures, each of them changed by exactly these sizes."""
     uniform = np.ones((len(pictures), DRAWN), np.float32)
     for name, size in sizes.items():
         if size < 0:
@@ -300,7 +301,7 @@ def _changed(pictures: Floats, sizes: Mapping[str, float]) -> Floats:
 
 BLOCK = 8
 FLAT = 2 / 255
-"""Neighbours that differ by less look alike; noise leaves few such pairs, compression many."""
+"""Adjacent pixels that differ by less look alike; noise leaves few such pairs, and compression leaves many."""
 QUANTILES = np.linspace(0.05, 0.95, 19)
 _TINY = 1e-3
 
@@ -340,7 +341,7 @@ def _edges(grey: Floats) -> Floats:
 
 
 def _at_borders(steps: Floats) -> Floats:
-    """Return the log of the mean step [N] at borders of blocks over that elsewhere, of steps [N, places]."""
+    """Return the log ratio [N] of the mean step at block borders to that elsewhere, from steps [N, places]."""
     border = np.arange(1, steps.shape[1] + 1) % BLOCK == 0
     if not border.any():
         return np.zeros(len(steps))

@@ -1,4 +1,4 @@
-"""The optimization board: remedies that make J small on the training set, with every regularizer as it is."""
+"""The optimization board: remedies that lower J on the training set and leave all regularizers unchanged."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from wellfit.records.knobs import KNOBS, OptimizerKind
 
 LONGER = (2, 4)
 FEW_EPOCHS, MUCH_LONGER = 2, (4, 16)
-"""Factors where there are few epochs: twice hardly anything is hardly anything."""
+"""Factors for networks with few epochs, for which twice as many are still few."""
 LR_FACTORS = (0.1, 1 / 3, 3.0, 10.0, 30.0)
-"""Down and up: a rate that is far too low is met more often than one that is far too high, which shows at once."""
+"""Factors below and above 1: rates that are far too low are more common than rates that are far too high."""
 MOMENTUM_LR = 30.0
-"""SGD with momentum takes about so many times the learning rate of Adam, whose steps are scaled already."""
+"""Learning rate of SGD with momentum as a multiple of Adam's, whose steps are already scaled."""
 TRIALS_A_STEP = 3
 
 
 def bigger_network(config: Config) -> tuple[Config, ...]:
-    """Return shapes further up the ladder, from the next one on: wider first, then deeper."""
+    """Return the next larger shapes: first wider, then deeper."""
     if config.network.kind == "conv":
         return wider_networks(config)
     larger = [widths for widths in larger_shapes(config.network.widths) if fits(config, widths)]
@@ -29,14 +29,14 @@ def bigger_network(config: Config) -> tuple[Config, ...]:
 
 
 def train_longer(config: Config) -> tuple[Config, ...]:
-    """Return configs with twice and four times the epochs, or more of few; the schedule stretches with them."""
+    """Return configs with two and four times the epochs (more if there are few); the schedule is stretched."""
     epochs = config.optimization.epochs
     factors = LONGER if epochs > FEW_EPOCHS else MUCH_LONGER
     return tuple(config.with_knobs(epochs=factor * epochs) for factor in factors)
 
 
 def better_optimizer(config: Config) -> tuple[Config, ...]:
-    """Return other learning rates and the other kind of optimizer, at the same number of updates."""
+    """Return other learning rates and the other kind of optimizer, with the same number of updates."""
     lr = config.optimization.lr
     other: OptimizerKind = "momentum" if config.optimization.optimizer == "adam" else "adam"
     swapped = lr * MOMENTUM_LR if other == "momentum" else 1e-3
@@ -47,7 +47,7 @@ def better_optimizer(config: Config) -> tuple[Config, ...]:
 
 
 def architecture(config: Config) -> tuple[Config, ...]:
-    """Return the other activations, and the other way for numbers to enter; none for pictures."""
+    """Return the other activations and the other embedding of numbers; none for pictures."""
     if config.network.kind == "conv":
         return ()
     activations = (name for name in KNOBS["activation"].choices if name != config.network.activation)
@@ -87,4 +87,4 @@ OPTIMIZATION: tuple[Remedy, ...] = (
     against_bias("better_optimizer", better_optimizer, middle=_optimizer, first=_near_the_usual_rate),
     against_bias("architecture", architecture, middle=_other_architecture),
 )
-"""Remedies against bias; of equals the first is tried first."""
+"""Remedies against bias; among equals, the first one is tried first."""

@@ -1,4 +1,4 @@
-"""Remedies that make dev follow train, with the optimization board as it is, and those that close a run."""
+"""Remedies that bring dev closer to train and leave the optimization board unchanged, and remedies that end a run."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from wellfit.records.knobs import KNOBS, SWEPT, Activation
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, changed, useful_shrinks
 
 PATIENCE = (4, 8)
-"""Points of the learning curve."""
+"""Patience values to try, in points of the learning curve."""
 CROWDED, CROWDED_SHARE = 0.5, 0.3
-"""Inputs for each training row above which augmenting wins about so much of its ceiling (planted columns of noise)."""
+"""Inputs per training row above which augmenting gains about this share of its ceiling (planted noise columns)."""
 THIN, THIN_SHARE = 12, 0.35
-"""Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
+"""Rows per bin below which an architecture with fewer bins gains about this share of its ceiling."""
 
 PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
-"""l1, which makes exact zeros, as what one update takes off each weight (lr * l1 / m)."""
+"""Values of l1, which makes weights exactly zero, as the amount that one update takes off each weight (lr * l1 / m)."""
 PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "keep_prob": 0.75}, {"keep_prob": 0.75})
 
 
 def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
-    """Return each value that the table of knobs gives a remedy to try, if the rows have what the knob acts on."""
+    """Return the values that the table of knobs lists for a remedy, if the knob has an effect on these rows."""
     data, task = context.run.prepared, context.run.prepared.preparation.schema.task
     has = {"": True, "numbers": data.train.numeric.shape[1] > 0, "classes": task == "classification"}
     knobs = [knob for knob in KNOBS.values() if knob.remedy == remedy and has[knob.needs]]
@@ -54,9 +54,9 @@ def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
 def search_architecture(context: StepContext) -> tuple[Config, ...]:
     """Return smaller networks, and others that may suit the rows better; none for pictures.
 
-    Half the width, a layer less, plain numbers, half the bins; the other activations; and the next shapes up the
-    ladder, since a network that fits all rows already often follows them more smoothly when it grows (Nakkiran et al.,
-    2019, "Deep double descent").
+    The trials are half the width, one layer less, plain numbers, half the bins, the other activations, and the next
+    larger shapes, since a network that already fits all rows often follows them more smoothly when it grows (Nakkiran
+    et al., 2019, "Deep double descent").
     """
     network = context.config.network
     if network.kind == "conv":
@@ -74,21 +74,21 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
 
 
 def stop_early(context: StepContext) -> tuple[Config, ...]:
-    """Let dev choose the epoch: one knob that fits and regularizes at once."""
+    """Return configs in which dev chooses the epoch, a single knob that fits and regularizes at once."""
     if context.config.optimization.early_stopping is not None:
         return ()
     return tuple(context.config.with_knobs(early_stopping=patience) for patience in PATIENCE)
 
 
 def is_crowded(context: StepContext) -> bool:
-    """Return True if there are more numeric inputs than half the training rows: noise then stands in for rows."""
+    """Return True if numeric inputs exceed half the training rows, so that noise can take the place of rows."""
     train, network = context.run.prepared.train, context.config.network
     each = 1 + (network.bins if network.embedding == "ple" else 0)
     return bool(each * train.numeric.shape[1] > CROWDED * context.rows)
 
 
 def has_thin_bins(context: StepContext) -> bool:
-    """Return True if the bins of the numbers contain so few rows each that they can be memorized."""
+    """Return True if each bin of the numbers contains so few rows that they can be memorized."""
     train, network = context.run.prepared.train, context.config.network
     return network.embedding == "ple" and train.numeric.shape[1] > 0 and context.rows < THIN * network.bins
 
@@ -107,7 +107,7 @@ def _sweep_price(context: StepContext) -> Price | None:
 
 
 def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
-    """Return a coarse grid of both knobs, the middle first; for pictures augmentation comes first."""
+    """Return a coarse grid of both knobs, the middle first; for pictures, augmentation comes first."""
     least, most = useful_shrinks(context.config, rows=context.rows)
     middle = math.sqrt(least * most)
     strong = math.sqrt(middle * most)
@@ -124,7 +124,7 @@ def _sweep(context: StepContext) -> Result:
 
 
 def _sweep_share(context: StepContext) -> float:
-    """Return the share of the remaining budget: less if enough is left for the search of both boards."""
+    """Return the sweep's share of the remaining budget, which is smaller if the search of both boards follows."""
     rest, cost = context.run.budget.remaining, context.run.budget.cost(context.config)
     search = None if context.rules.only else _search_price(context)
     share = max(SHARE_BESIDE_SEARCH, FEWEST_MEMBERS * cost / rest) if rest else SWEEP_SHARE
@@ -147,7 +147,7 @@ def _ensemble(context: StepContext) -> Result:
 
 
 def _parents(context: StepContext) -> list[Config]:
-    """Return the parents of the ensemble, the current network first: its twins show what it is worth."""
+    """Return the parents of the ensemble, the current network first, since its twins show its true loss."""
     found = best_members(context.run, context.config, step=context.state.step + 1, count=PARENTS)
     return sorted(found, key=lambda parent: parent != context.config)
 
@@ -163,13 +163,13 @@ def _search_price(context: StepContext) -> Price | None:
 
 
 def _search_share(context: StepContext) -> float:
-    """Return the share of the remaining budget: an ensemble that follows needs some."""
+    """Return the search's share of the remaining budget, which is smaller if an ensemble follows."""
     followed = context.rules.ensemble and context.rules.only is None and context.state.may_overfit
     return SEARCH_SHARE if followed else SWEEP_SHARE
 
 
 def _search_expected(context: StepContext) -> Expected:
-    """Return a share of the largest gap: the search acts against bias and against variance."""
+    """Return a share of the larger gap, since the search works against both bias and variance."""
     found, price = context.state.diagnosis, _search_price(context)
     ceiling = max(found.ceiling("avoidable_bias"), found.ceiling("variance"))
     return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=price.whole if price else 0.0)
@@ -183,7 +183,7 @@ def _search(context: StepContext) -> Result:
 def _usual(
     middle: float, *, more: float = 0.0, where: Callable[[StepContext], bool] | None = None
 ) -> Callable[[StepContext], Shares]:
-    """Return shares around `middle`, or around `more` of networks that `where` holds for."""
+    """Return shares around `middle`, or around `more` if `where` holds for the network."""
     return lambda context: Shares(0.0, more if where is not None and where(context) else middle, 0.9)
 
 
@@ -191,7 +191,7 @@ REGULARIZE = Remedy(
     kind="regularize", shares=_usual(0.2), price=_sweep_price, apply=_sweep, pilot=_sweep_pilot, is_wide=True
 )
 ENSEMBLE = Remedy(kind="ensemble", shares=_usual(0.1), price=_ensemble_price, apply=_ensemble)
-"""The last step: it ends the line of single networks."""
+"""The last step, after which there are no more single networks."""
 SEARCH = Remedy(
     kind="search_both_boards",
     shares=_usual(0.2),

@@ -1,8 +1,8 @@
-"""A remedy as a value: the recipe asks it for its price and its expected gain, and lets it act.
+"""A remedy as a value, which the recipe asks for its price and its expected gain, and then carries out.
 
-The shares of a ceiling that a remedy gains are priors set by hand, after cases of benchmarks/recipe_cases.py, and not
-yet calibrated: so the interval is wide, and the journal counts the outcomes that fall within it. A trial is compared
-with the network before it on the same rows: of train against bias, of dev against variance.
+The shares of a ceiling that a remedy gains are priors that were set by hand from cases of benchmarks/recipe_cases.py
+and are not calibrated yet. The interval is therefore wide, and the journal counts the outcomes that fall within it. A
+trial is compared with the network before it on the same rows: those of train for bias, and those of dev for variance.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Expected(Record):
 
     @property
     def rate(self) -> float:
-        """Expected gain divided by cost, by which remedies are ranked."""
+        """The expected gain divided by the cost, by which remedies are ranked."""
         return self.value / self.cost if self.cost > 0 else 0.0
 
     def contains(self, got: float) -> bool:
@@ -52,7 +52,7 @@ class Expected(Record):
 
 
 def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expected:
-    """Turn shares of a ceiling into a gain.
+    """Convert shares of a ceiling into an expected gain.
 
     `ceiling` is the largest gain from closing the gap, `room` the largest possible fall of the measured loss: a train
     error may fall below the reference.
@@ -63,7 +63,7 @@ def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expec
 
 
 DOUBT = 0.16
-"""Probability of keeping a trial that is no better on dev, divided among the trials of a step."""
+"""Probability of keeping a trial that is not better on dev, divided among the trials of a step."""
 
 
 def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
@@ -81,16 +81,17 @@ def is_behind(context: StepContext, trial: Outcome, best: Outcome) -> bool:
 
 
 def best_of(context: StepContext, trials: Sequence[Outcome], board: Board) -> Outcome:
-    """Return the significantly better trial with the lowest dev loss, or the current network without any.
+    """Return the significantly better trial with the lowest dev loss, or the current network if there is none.
 
-    Dev decides against bias too: of two trials that fit train better, the one that fits it best may only memorize.
+    Dev also decides among remedies against bias: of two trials that fit train better, the one that fits it best may
+    merely memorize.
     """
     return min(helpful(context, trials, board), key=lambda trial: trial.losses["dev"], default=context.state.outcome)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The network to go on with (the one from before if nothing was better), and more fields for the step's entry."""
+    """The network to continue with (the previous one if nothing was better), and more fields for the step's entry."""
 
     outcome: Outcome
     entry: Json = field(default_factory=dict)
@@ -98,9 +99,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Price:
-    """Cost of a remedy for the current network, in the unit of the budget.
+    """The cost of a remedy for the current network, in the unit of the budget.
 
-    It is not begun with less than `least` left, since what follows would lack the means.
+    The remedy is not started if less than `least` is left, since the following steps would then lack budget.
     """
 
     whole: float
@@ -112,17 +113,17 @@ class Remedy:
     """One remedy.
 
     Attributes:
-        kind: its name in the table of kinds, as `run --only KIND` takes it.
-        shares: of the ceiling that it has gained before, in the light of what the training shows.
-        price: its cost; None without a trial (left).
-        apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
-        pilot: a few of its trials, which show before the step whether it helps here; none if it takes all of them.
-        is_wide: True if it has much more to try than its pilot, which then does not speak against it.
-        coupled: True if it turns both boards at once, so that none is locked.
+        kind: its name in the table of kinds, as in `run --only KIND`.
+        shares: the shares of the ceiling that it has gained before, given what the training shows.
+        price: its cost; None if no trial is left.
+        apply: carries it out, and judges the trials by a paired comparison on train (for bias) or dev (for variance).
+        pilot: a few of its trials, which show before the step whether it helps here; none if it needs all of them.
+        is_wide: True if it has many more trials than its pilot, so that a pilot without gain does not rule it out.
+        coupled: True if it turns both boards at once, so that neither is locked.
         needs_leave: True if it is used only when asked for.
-        foretold: its expected gain, if that is no share of a ceiling.
-        repairs_measurement: True if a finding on the rows calls for it, no gap: it then precedes all others, and
-            results measured before it are not compared with later ones.
+        foretold: its expected gain, if it is not a share of a ceiling.
+        repairs_measurement: True if a finding on the rows, and not a gap, calls for it. It then precedes all others,
+            and results measured before it are not compared with later ones.
     """
 
     kind: str
@@ -143,7 +144,7 @@ class Remedy:
 
     @property
     def board(self) -> Board:
-        """The board whose knobs it turns; the other board stays fixed."""
+        """The board whose knobs it turns, while the other board stays fixed."""
         return REMEDY_KINDS[self.kind].board
 
     @property
@@ -152,7 +153,7 @@ class Remedy:
         return REMEDY_KINDS[self.kind].finding
 
     def expected(self, context: StepContext) -> Expected:
-        """Return the expected gain and cost in the current state."""
+        """Return the expected gain and the cost in the current state."""
         if self.foretold is not None:
             return self.foretold(context)
         state, price = context.state, self.price(context)
@@ -161,6 +162,6 @@ class Remedy:
         return expect(self.shares(context), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 
     def is_affordable(self, context: StepContext) -> bool:
-        """Return True if the rest of the budget lets it begin."""
+        """Return True if the rest of the budget is enough to start it."""
         price = self.price(context)
         return price is not None and context.run.budget.remaining >= price.least

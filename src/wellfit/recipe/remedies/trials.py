@@ -1,6 +1,6 @@
-"""Remedies of a few trials: train them, and keep the best if a paired comparison is sure of it.
+"""Remedies with a few trials: train them, and keep the best one if a paired comparison shows that it is better.
 
-And the evidence of a network's own training for why it does not fit.
+This file also derives from a network's training the evidence for why it does not fit.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from wellfit.sweeps.space import DEFAULT_MEMBERS
 Trials = Callable[[StepContext], tuple[Config, ...]]
 
 KEPT_NETWORKS = 12
-"""Networks whose cost a small step on dev leaves over: they win an ensemble eleven twelfths of what many would, and
-without one the choices on dev are better kept few."""
+"""Number of networks whose cost a small step on dev must leave.
+
+An ensemble of them gains eleven twelfths of what many networks would. Without an ensemble it is better to make few
+choices on dev.
+"""
 SWEEP_SHARES = Shares(0.0, 0.2, 0.9)
-"""Shares of the ceiling that sweeps of lambda and keep_prob have won."""
+"""Shares of the ceiling that sweeps of lambda and keep_prob have gained."""
 
 
 def against_bias(
@@ -35,8 +38,8 @@ def against_bias(
 ) -> Remedy:
     """Return a remedy of the optimization board, whose trials are compared on train.
 
-    `middle` gives the expected share of the ceiling. A pilot begins with the trials of the lowest value of `first`;
-    without it, with those in the middle of their order.
+    `middle` gives the expected share of the ceiling. A pilot starts with the trials that have the lowest value of
+    `first`, or without it with the middle ones.
     """
 
     def allowed(context: StepContext) -> tuple[Config, ...]:
@@ -64,7 +67,7 @@ def against_variance(kind: str, trials: Trials, *, shares: Callable[[StepContext
 def on_dev(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
     """Return a remedy of a few trials that are compared on dev.
 
-    It waits for budgets with plenty left, unless it promises as much as a sweep does, or has shown it in a pilot.
+    It waits until plenty of budget is left, unless it is expected to gain as much as a sweep, or helped in a pilot.
     """
 
     def allowed(context: StepContext) -> tuple[Config, ...]:
@@ -82,13 +85,13 @@ def on_dev(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]
 
 
 def middle_first(trials: Sequence[Config]) -> tuple[Config, ...]:
-    """Return the trials from the middle of their order outwards, since a pilot may not pay for all."""
+    """Return the trials from the middle of their order outwards, since a pilot may not cover all of them."""
     middle = (len(trials) - 1) / 2
     return tuple(trials[place] for place in sorted(range(len(trials)), key=lambda place: abs(place - middle)))
 
 
 def _others(context: StepContext, trials: Sequence[Config]) -> int:
-    """Return the trainings of its own size that a trial leaves room for: a sweep, if one may become necessary."""
+    """Return how many trainings of its own size a trial must leave room for: a sweep, if one may be necessary."""
     return FEWEST_MEMBERS if context.state.may_overfit and context.rules.only is None else len(trials)
 
 
@@ -119,7 +122,7 @@ def _price_on_dev(context: StepContext, found: Sequence[Config], *, promising: b
 
 
 def _best(context: StepContext, trials: Sequence[Config], board: Board) -> Result:
-    """Return the best of the trials that the pilot has trained and of the others, which are trained now."""
+    """Return the best of the trials that the pilot has trained and the others, which are trained now."""
     wanted, fresh = {trial.identity for trial in trials}, _not_piloted(context, trials)
     known = [outcome for outcome in context.piloted if outcome.config.identity in wanted]
     fresh = _affordable(context, fresh) if board == "optimization" else fresh
@@ -132,26 +135,26 @@ def _not_piloted(context: StepContext, trials: Sequence[Config]) -> list[Config]
 
 
 CRAMPED_WIDTH = 4
-"""A layer no wider than this is the narrowest place of any network that should fit."""
+"""Width at or below which a hidden layer is too narrow for a network that should fit."""
 USUAL_LR, USUAL_WIDTH, LARGEST_LR = 2e-3, 64, 2e-2
-"""The usual rate of Adam at a width; it goes with 1 / width, up to the largest."""
+"""The usual learning rate of Adam at a given width; it is proportional to 1 / width, up to the largest rate."""
 SLOW, FAST = 0.25, 10.0
-"""Times the usual rate below and above which the rate is the first suspect."""
+"""Multiples of the usual rate below and above which the learning rate is the first suspect."""
 ENOUGH_UPDATES = 250
-"""Updates at the usual rate; fewer leave the weights near their start."""
+"""Number of updates at the usual rate; fewer leave the weights near their start."""
 ADAM_EQUAL = {"adam": 1.0, "momentum": 1 / 30, "sgd": 1 / 300}
-"""Learning rate of Adam that one of each optimizer is worth, roughly."""
+"""Approximate learning rate of Adam that is equivalent to a rate of 1 of each optimizer."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence for one cause of bias or another.
+    """Evidence for the possible causes of bias.
 
     Attributes:
-        cramped: a hidden layer of hardly any units.
-        slow: the learning rate is far below the usual one; `fast`: far above.
-        unfinished: share of the way that the weights could not travel yet, 0 to 1.
-        blind: numbers enter as they are, so that wiggles cost layers.
+        cramped: True if a hidden layer has hardly any units.
+        slow: True if the learning rate is far below the usual one; `fast` if it is far above.
+        unfinished: share of the necessary distance that the weights could not cover yet, 0 to 1.
+        blind: True if numbers enter without an embedding, so that a wiggly function needs many layers.
     """
 
     cramped: bool
@@ -162,14 +165,14 @@ class Evidence:
 
 
 def times_the_usual_rate(config: Config) -> float:
-    """Return the learning rate, as Adam would have it, over the usual one of networks of this width."""
+    """Return the learning rate, converted to Adam's, divided by the usual one for this width."""
     narrowest = min(config.network.widths, default=USUAL_WIDTH)
     usual = min(USUAL_LR * USUAL_WIDTH / narrowest, LARGEST_LR)
     return config.optimization.lr * ADAM_EQUAL[config.optimization.optimizer] / usual
 
 
 def evidence_of(outcome: Outcome, *, numbers: int) -> Evidence:
-    """Return the evidence of a training on a table with so many numeric columns."""
+    """Return the evidence from a training run on a table with a given number of numeric columns."""
     network, rate = outcome.config.network, times_the_usual_rate(outcome.config)
     travelled = outcome.updates * rate / ENOUGH_UPDATES
     return Evidence(
