@@ -108,10 +108,10 @@ class Pair(nn.Module):
 REFUSED = {
     "two-inputs": (lambda rows, target: {"network": TwoInputs()}, "must map one tensor .*If forward takes several"),
     "two-outputs": (lambda rows, target: {"network": Pair()}, "must return one real tensor; found a tuple"),
-    "other-rows": (lambda rows, target: {"y": target[:40]}, "must have the same rows"),
-    "few-rows": (lambda rows, target: {"X": rows[:4], "y": target[:4]}, "8 at least"),
+    "other-rows": (lambda rows, target: {"y": target[:40]}, "must have the same number of rows"),
+    "few-rows": (lambda rows, target: {"X": rows[:4], "y": target[:4]}, "at least 8"),
     "missing": (lambda rows, target: {"X": np.where(rows > 2, np.nan, rows)}, "X must be finite"),
-    "words": (lambda rows, target: {"X": [["a"]] * 80}, "X must be numbers"),
+    "words": (lambda rows, target: {"X": [["a"]] * 80}, "X must be an array or tensor of numbers"),
     "too-few-outputs": (lambda rows, target: {"network": make_net(4, 2), "y": np.arange(80) % 5}, "must fit together"),
     "optimizer-of-none": (
         lambda rows, target: {"optimizer": torch.optim.SGD(make_net(4, 2).parameters())},
@@ -142,5 +142,6 @@ def test_the_tensor_with_the_wrong_gradient_is_named_with_its_factor():
     assert found.status == "fired"
     assert "2 of 4 tensors" in found.evidence
     assert all(
-        words in found.evidence for words in ("2.weight: backward", ", 2 times", "0.bias: backward", ", 4 times")
+        words in found.evidence
+        for words in ("2.weight: backward", ", a factor of 2", "0.bias: backward", ", a factor of 4")
     )
