@@ -73,7 +73,7 @@ def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate 
 
 
 def topic_of(found: Finding) -> str:
-    """Return what a finding has looked at, in a few words."""
+    """Return in a few words what the check of a finding looks at."""
     return EXPLAINED[found.code].topic if found.code in EXPLAINED else found.title
 
 

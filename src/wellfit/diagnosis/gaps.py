@@ -26,7 +26,7 @@ RATE_SHARE = 0.25  # a quarter of the dev error
 LOSS_SHARE = 0.1  # a tenth of the dev loss
 MOST_ROWS = 10**9  # nobody has a larger set than this
 MOST_TIMES_THE_ROWS, FEW_ROWS = 10, 10_000  # a set that is larger than both is not collected to settle a verdict
-TOO_CLOSE = "too close to the tolerance to be settled by rows"
+TOO_CLOSE = "too close to the tolerance for more rows to decide"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Errors:
         return (min(start, end) if name == "avoidable_bias" else start), end
 
     def size(self, gap: Gap, *, unit: Unit) -> str:
-        """Return a gap as it is written in a sentence; without a reference a bias is only known by its limits."""
+        """Return a gap as it is written in a sentence; without a reference only the limits of a bias are known."""
         start, end = self.ends(gap.name)
         if self.is_open(gap):
             shown = unit.gap_range(gap.low, gap.high, end=end)
@@ -77,7 +77,7 @@ class Errors:
         return unit.size(gap.value, start=start, end=end)
 
     def is_open(self, gap: Gap) -> bool:
-        """Return True for a bias without a reference: its value is only the middle of what is possible."""
+        """Return True for a bias without a reference, whose value is only the middle of the possible range."""
         return gap.name == "avoidable_bias" and self.optimal.source == "none"
 
     def limits(self, gap: Gap, *, unit: Unit) -> str:
@@ -95,7 +95,7 @@ class Errors:
         return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
 
     def rows_wanted(self, gap: Gap) -> int | None:
-        """Return the rows that would decide, if so many could be collected; otherwise None."""
+        """Return the number of rows that would decide; None if it is too large to be collected."""
         most = max(FEW_ROWS, MOST_TIMES_THE_ROWS * (self.decided_by(gap).rows or 0))
         return gap.rows_needed if self.lacks_rows(gap) and (gap.rows_needed or 0) <= most else None
 

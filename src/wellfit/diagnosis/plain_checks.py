@@ -145,7 +145,7 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
     if not errors.lacks_rows(gap):
         return f"the {rows:,} rows of the {name} set would decide this gap alone, but not together with the other gaps"
     wanted = errors.rows_wanted(gap)
-    return f"{name} has {rows:,} rows, and " + (f"about {wanted:,} would decide" if wanted else TOO_CLOSE)
+    return f"{name} has {rows:,} rows; " + (f"about {wanted:,} would decide" if wanted else TOO_CLOSE)
 
 
 FEWEST_OF_CLASS = 10

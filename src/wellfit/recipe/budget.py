@@ -25,13 +25,15 @@ ASSUMED_FLOPS = 2e10
 # Fixed cost of one update (batch, noise, activations), about a tenth of a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 2e6
 CLOSING_SHARE, CLOSING_OF_START, MOST_CLOSING = 0.02, 0.4, 0.25
-"""Shares of a budget in seconds, and of the time before the first training, that are kept for the diagnosis, the report
-and the end of the process after the last training; and the largest share of the budget for all of that. The start shows
-how busy the machine is."""
+"""Shares of a budget in seconds, and of the time before the first training, that are reserved for the steps after the last
+training (diagnosis, report, end of the process), and the largest share for them.
+
+The time before the first training shows how busy the machine is.
+"""
 SLACK_SHARE = 0.1
 """Fraction by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
 LEAST_SHARE = 0.05
-"""Share of a budget in seconds for the first network where reading has taken all of it."""
+"""Share of a budget in seconds for the first network if reading has taken all of the time."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
 """Smallest side of a picture that a convolutional network still halves."""
@@ -152,14 +154,14 @@ class BudgetTracker:
 
     @property
     def closing(self) -> float:
-        """Seconds that are kept for what follows the last training; 0 for updates."""
+        """Seconds that are reserved for the steps after the last training; 0 for updates."""
         if not self.is_timed:
             return 0.0
         return min(CLOSING_SHARE * self.total + CLOSING_OF_START * self.start_up, MOST_CLOSING * self.total)
 
     @property
     def is_over(self) -> bool:
-        """True if a budget in seconds is used up to the last second: what can be left out is left out."""
+        """True if a budget in seconds is used up to the last second, so that everything optional is left out."""
         return self.is_timed and self.seconds >= self.total
 
     @property

@@ -88,7 +88,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF515",
         title="signals that vanish or explode with depth",
-        topic="signals through the depth",
+        topic="signals through the layers",
         meaning="The differences between rows, or the gradients, shrink or grow by orders of magnitude from one end "
         "of the network to the other.",
         computed="For each layer, wellfit measures the standard deviation of its outputs between 64 rows and the size "

@@ -127,7 +127,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF105",
         title="training did not finish",
-        topic="end of the training",
+        topic="completion of training",
         meaning="Training diverged or ran out of budget, so the errors are higher than necessary.",
         computed="The status of the training run is read.",
         states=States(

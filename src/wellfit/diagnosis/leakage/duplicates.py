@@ -98,7 +98,7 @@ def compared_columns(*parts: Rows) -> tuple[int, ...]:
 
 
 def _tell_apart(features: Features, places: Sequence[int], values: Floats) -> bool:
-    """Return True if rows with these values are hardly equal in the columns by chance."""
+    """Return True if chance alone would hardly make rows equal in these columns."""
     chances = {place: _chance_of_equal(values[:, place]) for place in places}
     numbers = [chances[place] for place in places if features.columns[place].kind != "category"]
     # Categories may follow from one another, so that only one of them counts.
