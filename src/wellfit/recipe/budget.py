@@ -25,8 +25,9 @@ ASSUMED_FLOPS = 2e10
 # Fixed cost of one update (batch, noise, activations), about a tenth of a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 2e6
 CLOSING_SHARE, CLOSING_OF_START, MOST_CLOSING = 0.02, 0.4, 0.25
-"""Shares of a budget in seconds, and of the time before the first training, that are reserved for the steps after the last
-training (diagnosis, report, end of the process), and the largest share for them.
+"""Shares of a budget in seconds, and of the time before the first training, that are reserved for the end of a run.
+
+The end consists of the diagnosis, the report and the end of the process; the last number is its largest share.
 
 The time before the first training shows how busy the machine is.
 """
