@@ -60,7 +60,7 @@ def test_lambda_counts_weights_as_rows_and_weight_decay_does_not(two_classes):
         ([1.0, -1.0, 1.0], r"finite and not negative; found -1.0 for row 1 \(1 such weights\)"),
         ([1.0, np.nan, 1.0], "finite and not negative; found nan for row 1"),
         ([0.0, 0.0, 0.0], "only zeros for 3 rows"),
-        ([1.0, 1.0], r"one sample weight; found sample_weight of shape \(2,\) for 3 rows"),
+        ([1.0, 1.0], r"one sample weight; found a sample_weight of shape \(2,\) for 3 rows"),
         (["a", "b", "c"], "sample weights must be numbers"),
     ],
 )

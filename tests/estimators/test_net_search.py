@@ -246,7 +246,7 @@ def test_goals_of_numbers(goal, one_number):
 def test_goals_over_whole_sets_take_whole_weights(two_classes):
     X, y = two_classes
     assert net(goal="auc").fit(X, y, sample_weight=np.arange(240) % 3).dev_error_path_.max() < 0.5
-    with pytest.raises(wf.BadInput, match=r"weights must be whole numbers; found a weight of 0\.5"):
+    with pytest.raises(wf.BadInput, match=r"weights must be whole numbers for the goals .*; found a weight of 0\.5"):
         net(goal="auc").fit(X, y, sample_weight=np.full(240, 0.5))
 
 
