@@ -143,7 +143,7 @@ def test_the_advice_for_a_numeric_target_with_words_works(tmp_path, word):
     table = read_table(path)
     with pytest.raises(BadInput, match=re.escape(f"'{word}' in row 4")) as caught:
         infer_schema(table.frame, target="y", readings=table.readings)
-    option = shlex.split(re.search(r"Give (--missing .*) if ", str(caught.value))[1])
+    option = shlex.split(re.search(r"Pass (--missing .*) if ", str(caught.value))[1])
     again = read_table(path, csv_format=CsvFormat(missing=option[1]))
     schema = infer_schema(again.frame, target="y", readings=again.readings)
     assert schema.task == "regression"
@@ -154,7 +154,7 @@ def test_the_advice_for_a_numeric_target_with_words_works(tmp_path, word):
 def test_a_footer_below_a_numeric_target_is_to_be_left_out(tmp_path):
     path = file(tmp_path, {"x": range(ROWS), "y": [*RNG.normal(size=ROWS - 1).round(3), "Total"]})
     table = read_table(path)
-    with pytest.raises(BadInput, match="'Total' in row 400 is not, the last") as caught:
+    with pytest.raises(BadInput, match="'Total' in row 400, the last, is not") as caught:
         infer_schema(table.frame, target="y", readings=table.readings)
     assert "--missing" not in str(caught.value)
 

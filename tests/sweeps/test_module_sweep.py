@@ -100,7 +100,7 @@ REFUSED = {
     "outputs of one row that do not fit": (Squeezing, {"l2": [0.0]}, r"module must return .*found \[2\] from 1 rows"),
     "a shape that is not its own": (make_net, {"widths": [(8,), (16,)]}, "found over='widths'"),
     # 240 training rows: one is left for the last batch.
-    "a last batch that is too small": (make_norm, {"batch_size": [32, 239]}, "found one row in the last batch"),
+    "a last batch that is too small": (make_norm, {"batch_size": [32, 239]}, "found a last batch of one row"),
 }
 
 
@@ -122,7 +122,7 @@ def test_members_that_cannot_run_at_once_are_told(split):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ({"membrs": 3}, "found an argument 'membrs'"),
+        ({"membrs": 3}, "found the argument 'membrs'"),
         ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
         (
             {"human_error": 0.1},

@@ -56,7 +56,7 @@ def test_less_effort_is_said_and_takes_fewer_iterations(classification):
     whole = by_name(fit_references(classification, goal=goal, seed=0))
     short = by_name(fit_references(classification, goal=goal, seed=0, effort=0.1))
     assert short["dummy"].note == whole["trees"].note == ""
-    assert short["trees"].note == "10 % of the usual iterations, to keep to the budget"
+    assert short["trees"].note == "10 % of the usual iterations, to stay within the budget"
     assert short["trees"].losses["train"] > whole["trees"].losses["train"]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BUDGET = "40000updates"
 PARTS = {"train": 800, "dev": 498, "test": 499}
 WRONG = 0.1
-"""Share of the labels of each part that another class replaces: nobody can get below it."""
+"""Share of the labels in each part that are replaced by another class: nobody can get below it."""
 SEED = 0
 PLAIN: Mapping[str, Mapping[str, Any]] = {
     "network": {"widths": [128, 128], "embedding": "none", "activation": "relu"},
@@ -38,7 +38,7 @@ LESSON: Mapping[str, Mapping[str, float]] = {
     "λ 400 and keep_prob 0.7": {"l2": 400.0, "keep_prob": 0.7},
     "too much: λ 6,000 and keep_prob 0.3": {"l2": 6000.0, "keep_prob": 0.3},
 }
-"""Networks that differ in nothing but their regularization."""
+"""Networks that differ only in their regularization."""
 WORST = 20
 _WIDTH = 90
 
@@ -49,10 +49,10 @@ _WIDTH = 90
     "--out", "-o", type=FILE, default=Path("demo.wellfit"), metavar="FOLDER", show_default=True, help="The experiment."
 )
 def demo(*, session: Session, budget: str, out: Path) -> None:
-    """Show the whole job on pictures of digits of which one label in ten is wrong.
+    """Show the whole job on pictures of digits, one in ten of which has a wrong label.
 
-    The same as 'wellfit run' on a table of 61 numbers a picture (scikit-learn's digits). The wrong labels were put
-    there at random, one in ten of train, dev and test, so that the lowest reachable error is known: 10 %.
+    The same as 'wellfit run' on a table of 61 numbers per picture (scikit-learn's digits). The wrong labels were chosen
+    at random, one in ten of train, dev and test, so that the lowest reachable error is known: 10 %.
     """
     import wellfit as wf
 
@@ -102,7 +102,7 @@ def noisy_digits() -> tuple[pa.Table, dict[str, Booleans]]:
 def _told(experiment: Experiment, *, wrong: Booleans, began: float) -> Iterator[str]:
     """Yield the lines of the end: what happened, the lesson in one table, and what to do next."""
     summary = experiment.summary()
-    yield f"{sum(PARTS.values()):,} digits, and one label in ten is wrong: nobody can get below {_percent(WRONG)}."
+    yield f"{sum(PARTS.values()):,} digits, one in ten with a wrong label: nobody can get below {_percent(WRONG)}."
     yield ""
     for said in (summary.headline, *summary.remarks[:2]):
         yield from textwrap.wrap(said, _WIDTH)
@@ -110,9 +110,12 @@ def _told(experiment: Experiment, *, wrong: Booleans, began: float) -> Iterator[
     yield from _table(lesson(experiment))
     yield ""
     found = most_wrong(experiment, wrong=wrong)
-    yield f"Of the {WORST} dev rows that it gets most wrong, {found} have a label that the demo had changed."
+    yield f"Of the {WORST} dev rows with the worst predictions, {found} have a label that the demo changed."
     yield f"The test set is sealed: `wellfit unseal {experiment.path}` opens it, once."
-    yield f"All of it: {experiment.folder.report} and `wellfit report`; this took {time.monotonic() - began:.0f} s."
+    yield (
+        f"Everything is in {experiment.folder.report} (see also `wellfit report`); "
+        f"this took {time.monotonic() - began:.0f} s."
+    )
 
 
 def lesson(experiment: Experiment) -> list[tuple[str, float, float]]:
@@ -136,7 +139,7 @@ def _turned(config: Config, knobs: Mapping[str, float]) -> Config:
 
 
 def most_wrong(experiment: Experiment, *, wrong: Booleans) -> int:
-    """Return how many of the dev rows to whose label the network gives the least probability have a wrong one."""
+    """Return how many of the dev rows with the least probable labels have a wrong label."""
     import numpy as np
 
     workspace = experiment.workspace

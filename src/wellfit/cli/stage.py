@@ -79,7 +79,7 @@ def _common_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_read_config,
-            help="Read options from FILE.toml, with the names of the Python arguments; the command line wins.",
+            help="Read options from FILE.toml, named like the Python arguments; the command line takes precedence.",
         ),
         click.Option(["--debug"], is_flag=True, help="Show the traceback when something fails."),
     ]

@@ -1,4 +1,4 @@
-"""Words for a missing value: the usual ones, those that a user gives, and those among numbers."""
+"""Words for a missing value: the usual ones, those that a user passes, and those among numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wellfit.data.columns import stored_as
 from wellfit.data.numerals import PLAIN, number_text, plain_numbers
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
-"""Words for a missing value in any column of a text file, unless `missing` gives others."""
+"""Words for a missing value in any column of a text file, unless `missing` names others."""
 
 MISSING_NUMBERS = frozenset(
     word
@@ -38,7 +38,7 @@ _PLAIN_WORD = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Missing(Record):
-    """Words for a missing value; unless `asked`, numbers have further ones (`MISSING_NUMBERS`)."""
+    """Words for a missing value; unless `asked`, numbers have additional ones (`MISSING_NUMBERS`)."""
 
     words: tuple[str, ...] = MISSING_WORDS
     asked: bool = False
@@ -50,7 +50,7 @@ class Missing(Record):
 
     @cached_property
     def numbers(self) -> pa.Array:
-        """The words that are numbers, if they were asked for: -999 is missing however it is written."""
+        """The words that are numbers, if the user passed any: -999 is missing however it is written."""
         plain = [word for word in self.words if self.asked and _PLAIN_WORD.fullmatch(word)]
         return pa.array(sorted({float(word) for word in plain}), pa.float64())
 
@@ -65,23 +65,23 @@ class Missing(Record):
         return pc.or_(unknown, pc.is_in(values, value_set=self.numbers))
 
     def among_numbers(self, words: Iterable[str]) -> list[str]:
-        """Return those of the given words that mean a missing number."""
+        """Return those of the words passed that mean a missing number."""
         return [word for word in words if not self.asked and word.casefold() in MISSING_NUMBERS]
 
 
 USUAL = Missing()
 
 IN_FRAMES = Missing(("",))
-"""In Parquet files and data frames a missing value is null; a blank text is missing too."""
+"""In Parquet files and data frames a missing value is null; blank text is missing too."""
 
 
 def missing_option(known: Iterable[str], more: Iterable[str]) -> str:
-    """Return the option that names words for missing values: those already taken for missing, and more."""
+    """Return the option that names words for missing values: those already read as missing, and more."""
     return f"--missing {shlex.quote(','.join(dict.fromkeys((*sorted(set(known)), *more))))}"
 
 
 def without(texts: pa.Array, unknown: pa.Array) -> tuple[pa.Array, dict[str, int]]:
-    """Return texts with those that mean missing null, and how often each of them occurs."""
+    """Return texts with null for those that mean missing, and how often each of them occurs."""
     if not pc.any(unknown).as_py():
         return texts, {}
     counts = pc.value_counts(texts.filter(unknown)).to_pylist()
@@ -90,7 +90,7 @@ def without(texts: pa.Array, unknown: pa.Array) -> tuple[pa.Array, dict[str, int
 
 
 def without_numbers(column: pa.ChunkedArray, missing: Missing) -> tuple[pa.ChunkedArray, dict[str, int]]:
-    """A column of numbers without those that were said to mean missing."""
+    """Return a column of numbers without those that mean missing according to the user."""
     if stored_as(column) not in ("integer", "float") or not len(missing.numbers):
         return column, {}
     unknown = pc.is_in(column.cast(pa.float64(), safe=False), value_set=missing.numbers)

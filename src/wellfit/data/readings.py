@@ -306,7 +306,7 @@ def _plain_numbers(
     if points and (evidence.decimal or (COMMA if points == "likely" else POINT)) == COMMA:
         return None
     doubted = points == "likely" or (points and not evidence.decimal)
-    why = "numbers: decimal sign '.', though it may be between thousands; then give --thousands ." if doubted else ""
+    why = "numbers: decimal sign '.', though it may separate thousands; if so, pass --thousands ." if doubted else ""
     shows = POINT if fractions and not points else ""
     reading = Reading(missing=words, why=why)
     return ReadColumn(pa.chunked_array([values]), reading, open=bool(points), shows=shows)

@@ -1,4 +1,4 @@
-"""What should be told about a column's type: why it is text although it looks like something else, and odd numbers."""
+"""What to tell users about a column's type: why it is text although it looks like something else, and odd numbers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _written_unlike(known: pa.Array) -> str:
         return ""
     if _share(looks) < 1:
         return f"{ALTHOUGH} {_shown(_share(looks))} look like numbers: {_others(known, looks)}"
-    return f"text, though it looks like numbers: no way of writing fits all, such as {_ways(known)}"
+    return f"text, though it looks like numbers: they are written in different ways, such as {_ways(known)}"
 
 
 def _with_units(known: pa.Array) -> str:
@@ -108,11 +108,11 @@ def _dates(known: pa.Array) -> str:
 
 
 def _months(known: pa.Array) -> str:
-    """Months and other dates that are read only where a date was asked for."""
+    """Return why a column may hold months or other dates that are read only if the user asks for dates; or ""."""
     some = pa.array(_some(known), pa.string())
     if pc.all(pc.match_substring_regex(some, r"^\d+$")).as_py() or written_dates(some, asked=True) is None:
         return ""
-    return f"{ALTHOUGH} these may be months such as {some[0].as_py()!r}: then give --types COLUMN=date"
+    return f"{ALTHOUGH} these may be months such as {some[0].as_py()!r}: if so, pass --types COLUMN=date"
 
 
 def like_numbers(texts: pa.Array) -> pa.Array:
@@ -121,13 +121,13 @@ def like_numbers(texts: pa.Array) -> pa.Array:
 
 
 def strays(texts: pa.Array) -> pa.Array:
-    """The different texts that are no numbers, in a column that mostly looks like numbers; otherwise nothing."""
+    """Return the different texts that are not numbers, in a column that mostly looks like numbers; or none."""
     looks = like_numbers(texts)
     return pc.unique(texts.filter(pc.invert(looks))) if _share(looks) >= MOSTLY else pa.array([], pa.string())
 
 
 def few_strays(texts: pa.Array) -> tuple[str, ...]:
-    """The strays, if they are few enough to be words for missing values; a single one in the last row is a footer."""
+    """Return the strays if they are few enough to be words for missing values; one in the last row is a footer."""
     found = strays(texts).to_pylist()
     footer = len(found) == 1 and pc.index(texts, found[0]).as_py() == len(texts) - 1
     return tuple(found) if len(found) <= _MOST_STRAYS and not footer and not any("," in each for each in found) else ()
@@ -149,7 +149,7 @@ def _some(known: pa.Array) -> list[str]:
 
 
 def _ways(texts: pa.Array) -> str:
-    """A few texts that are written in different ways."""
+    """Return a few texts that are written in different ways."""
     ways: dict[str, str] = {}
     for text in _some(texts):
         ways.setdefault(_DIGITS.sub("9", text), text)
@@ -161,16 +161,16 @@ def _share(mask: pa.Array) -> float:
 
 
 def _shown(share: float) -> str:
-    """Less than all is never shown as 100 %."""
+    """Return a share in percent; less than all is never shown as 100 %."""
     return f"{share if share == 1 else min(share, 0.99):.0%}"
 
 
 def _others(known: pa.Array, fit: pa.Array) -> str:
-    """The values that do not fit, with the first; where there is but one, in the last row, it may be a footer."""
+    """Describe the values that do not fit, with the first; a single one in the last row may be a footer."""
     row = pc.index(fit, False).as_py()
     count = pc.sum(pc.invert(fit)).as_py()
     if count == 1 and row == len(known) - 1:
-        return f"only {known[row].as_py()!r} in row {row + 1} is not, the last: leave it out if it is a total or a note"
+        return f"only {known[row].as_py()!r} in row {row + 1}, the last, is not: remove it if it is a total or a note"
     return f"{count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
 
 

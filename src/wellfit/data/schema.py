@@ -266,7 +266,7 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
 
 
 def _asked_task(task: Task | None, kind: str, *, name: str) -> Task | None:
-    """The task that the user asked for, or that follows from the type given for the target."""
+    """Return the task that the user asked for, or that follows from the type passed for the target."""
     if not kind or kind.startswith("date"):
         return task
     meant: Task = "regression" if kind == "number" else "classification"
@@ -274,7 +274,7 @@ def _asked_task(task: Task | None, kind: str, *, name: str) -> Task | None:
         raise BadInput(
             "the type of the target must fit the task",
             found=f"--types {name}={kind} ({meant}) and --task {task}",
-            remedy="Leave out one of them",
+            remedy="Remove one of them",
         )
     return meant
 
@@ -288,7 +288,7 @@ def _require_all_numbers(column: pa.ChunkedArray, *, name: str, readings: Mappin
     share = pc.mean(looks.cast(pa.int8())).as_py() or 0.0
     if share >= MOSTLY and pc.count_distinct(texts.filter(looks)).as_py() > MOST_INTEGER_CLASSES:
         raise BadInput(
-            "a target must have numbers in all rows, or classes",
+            "a target must have numbers in all rows or classes",
             found=f"column {name!r}: {why_text(texts) or 'numbers as text'}",
             remedy=_way_out(texts, readings),
         )
@@ -297,13 +297,13 @@ def _require_all_numbers(column: pa.ChunkedArray, *, name: str, readings: Mappin
 def _way_out(texts: pa.Array, readings: Mapping[str, Reading]) -> str:
     words = few_strays(texts)
     if not words:
-        return "Correct the file, or give --task classification if these are classes"
+        return "Correct the file, or pass --task classification if these are classes"
     known = {word for reading in readings.values() for word in reading.missing}
     named = " and ".join(map(repr, words))
     means = "means" if len(words) == 1 else "mean"
     return (
-        f"Give {missing_option(known, words)} if {named} {means} missing, correct the values, "
-        "or give --task classification if these are classes"
+        f"Pass {missing_option(known, words)} if {named} {means} missing, correct the values, "
+        "or pass --task classification if these are classes"
     )
 
 
@@ -365,14 +365,14 @@ def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[s
 
 
 def _visibly(text: str, others: Sequence[str]) -> str:
-    """The text in quotes; with escapes, if it looks like another one."""
+    """Return the text in quotes, with escapes if it looks like another one."""
     alike = [unicodedata.normalize("NFC", other) for other in others].count(unicodedata.normalize("NFC", text)) > 1
     hidden = any(unicodedata.category(each) == "Cf" for each in text)
     return ascii(text) if alike or hidden else repr(text)
 
 
 def _spelling(text: str) -> str:
-    """A class without case, blanks and invisible characters, its accents composed."""
+    """Return a class without case, blanks and invisible characters, with composed accents."""
     composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "".join(each for each in composed if not each.isspace() and unicodedata.category(each) != "Cf")
 

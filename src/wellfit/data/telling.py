@@ -73,7 +73,7 @@ def _parts(column: Column) -> list[str]:
 
 
 def _odd(schema: Schema) -> Iterator[str]:
-    """The option that would read odd words and numbers as missing; it repeats those that are read so already."""
+    """Yield the option that would read odd words and numbers as missing; it repeats those already read as missing."""
     kept = [column.reading for column in schema.columns if column.role not in ("dropped", "picture")]
     odd = list(dict.fromkeys(word for reading in kept for word in reading.odd))
     if odd:

@@ -33,9 +33,9 @@ from wellfit.sweeps.worker_pool import cores, executor_for
 from wellfit.training.references import effort_for
 
 WORKERS_WAIT = 1.5
-"""Times the start of the command below which the rest of a budget in time is too short to start workers."""
+"""Workers are started only if the rest of a budget in time exceeds the command's start time by this factor."""
 PILOT_SHARE = 0.35
-"""Share of the remaining time after which the pilot is cut short; its speed is then known all the same."""
+"""Share of the remaining time after which the pilot is cut short; by then its speed is known."""
 
 
 def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:

@@ -50,7 +50,7 @@ def encode(plan: Plan, numeric: Floats, codes: Integers, shared: Floats) -> None
 def look_up(plan: Plan, numeric: Floats, knots: Integers, shares: Floats) -> None:
     """Write the knot [B, Y] at or below each number that has bins, and its share [B, Y] of the way to the next knot.
 
-    A number outside the edges is taken to the nearest, as bins are cut to [0, 1] (training/network.py).
+    A number outside the edges is moved to the nearest edge, as bins are limited to [0, 1] (training/network.py).
     """
     zero, one = shares.dtype.type(0), shares.dtype.type(1)
     lows, widths = plan.bins[1], plan.bins[2]
@@ -199,9 +199,9 @@ def _weighed(
     scale: Real,
     buffers: Buffers,
 ) -> tuple[Integers, Floats, Floats]:
-    """Return the knots of each row, and the weights of each and of the next, after rows are mixed and columns dropped.
+    """Return the knots of each row, and the weights of each knot and the next, after mixing rows and dropping columns.
 
-    Of a mixed row there are its own Y columns and those of its partner [B, 2Y].
+    A mixed row has its own Y columns and those of its partner [B, 2Y].
     """
     rows, columns = knots.shape
     one, zero = shares.dtype.type(1), shares.dtype.type(0)
@@ -367,7 +367,7 @@ def _tabulate(plan: Plan, weights: Floats, table: Floats) -> None:
 
 @compiled
 def _add_looked_up(inputs: Inputs, table: Floats, values: Floats) -> None:
-    """Add what the bins contribute: a number's place lies between two knots, and so does its value."""
+    """Add what the bins contribute: a number lies between two knots, and so does its contribution."""
     for row in range(len(values)):
         into = values[row]
         for place in range(inputs.knots.shape[1]):

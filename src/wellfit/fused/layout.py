@@ -1,8 +1,8 @@
 """The arrays of the compiled updates, by name, and the place of each parameter of an MLP in a member's row.
 
-W comes first, then biases and embeddings. The first layer's inputs are reordered: those that need no parameters
-(numbers, one-hot categories, and last the bins, which are looked up), which all members share, then the embedded
-categories, which are each member's own.
+W comes first, then biases and embeddings. The first layer's inputs are reordered: first those that need no parameters
+(numbers, one-hot categories, and then the bins, which are looked up), which all members share, then the embedded
+categories, which each member has for itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class State(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """B rows, before anything that is a member's own."""
+    """B rows, before anything that differs between members."""
 
     numeric: Floats  # [B, D]
     codes: Integers  # [B, C]
@@ -75,7 +75,7 @@ class Batches(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the first layer reads of B rows; of rows that are mixed with partners, 2Y knots."""
+    """What the first layer reads of B rows, with 2Y knots for rows that are mixed with partners."""
 
     shared: Floats  # [B, S]
     knots: Integers  # [B, Y or 2Y]
@@ -131,21 +131,21 @@ class Layout:
     inputs: Integers
     """Position of each input of the first layer in the result of `MLP.encode`."""
     shared: int
-    """S, inputs that need neither parameters nor bins."""
+    """S, the number of inputs that need neither parameters nor bins."""
 
     @property
     def fixed(self) -> int:
-        """Inputs that need no parameters, bins among them."""
+        """Number of inputs that need no parameters, including bins."""
         return self.shared + int(self.plan.bins.shape[1])
 
     @property
     def embedded(self) -> int:
-        """Inputs that need parameters."""
+        """Number of inputs that need parameters."""
         return len(self.inputs) - self.fixed
 
     @property
     def knots(self) -> int:
-        """Knots of all columns that have bins."""
+        """Number of knots of all columns with bins."""
         return int(self.plan.bins.shape[1]) + len(self.plan.binned)
 
     @property

@@ -32,7 +32,7 @@ from wellfit.training.module_checks import seeded
 BYTES_OF_OUTPUTS = 2**26
 """Maximum bytes for the outputs of all rows; only as many members as fit are measured together."""
 _TIMES_OUTPUTS = 4
-"""The outputs, their probabilities in float64 and float32, and the losses are all in memory at once."""
+"""Bytes per output: the outputs, their probabilities in float64 and float32, and the losses are in memory at once."""
 _MEGABYTE = 10**6
 
 

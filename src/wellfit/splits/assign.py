@@ -48,7 +48,7 @@ def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
     wanted = [part for part in PARTS if counts.get(part)]
     if names.size < len(wanted):
         raise BadInput(
-            "every part must have at least one group of its own",
+            "every part must have at least one group",
             found=f"only {names.size} groups for {len(wanted)} parts",
             remedy="Collect rows from more groups, or choose another --group-on",
         )

@@ -65,7 +65,7 @@ def more_rows_for(split: Split, more: Table) -> MoreRows:
     """
     schema = split.schema
     if schema.picture is not None:
-        raise BadInput(f"{NAME} must be rows of a table", found="an experiment with pictures", remedy="Leave it out")
+        raise BadInput(f"{NAME} must be rows of a table", found="an experiment with pictures", remedy="Remove it")
     _require_same_columns(schema, more.frame)
     whole = _as_stored(more.frame, schema)
     usable = labelled_rows(whole, schema)

@@ -136,7 +136,10 @@ def _plan(usable: Mapping[str, pa.Table], schema: Schema, options: SplitOptions)
 
 def _way(schema: Schema, options: SplitOptions) -> str:
     if options.time_on:
-        return f"test has the latest rows by {options.time_on!r}, dev those before them, train-dev random earlier rows"
+        return (
+            f"the latest rows by {options.time_on!r} are test, and those before them dev; "
+            "train-dev is drawn at random from the training period"
+        )
     if options.group_on:
         return f"whole groups of {options.group_on!r}"
     column = f" and {options.stratify_on!r}" if options.stratify_on else ""

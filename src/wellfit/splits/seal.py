@@ -114,7 +114,9 @@ def move_source(source: Path, target: Path) -> None:
     """
     if target.is_file() and source.is_file() and not filecmp.cmp(source, target, shallow=False):
         raise BadInput(
-            "a source must be moved once", found=f"different files at {source} and {target}", remedy="Move it yourself"
+            "a source must be moved only once",
+            found=f"different files at {source} and {target}",
+            remedy="Move it yourself",
         )
     if not target.is_file() and not source.is_file():
         raise BadInput("DATA must exist to be moved", found=f"no file {source}", remedy="Check the path")

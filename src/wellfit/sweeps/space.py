@@ -241,7 +241,7 @@ def _grid(over: Space, members: int | None) -> list[Setting]:
         raise BadInput(
             "a grid must not have more combinations than members",
             found=f"{len(combinations)} combinations for members={members}",
-            remedy="Pass a larger members, or shorten the lists",
+            remedy="Pass a larger number of members, or shorten the lists",
         )
     return combinations
 

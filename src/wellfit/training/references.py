@@ -32,16 +32,15 @@ MOST_CELLS = 4_000_000
 MOST_LINEAR_CELLS = 40_000_000
 """Maximum rows x columns x classes for the linear model, which has a weight for each column and class."""
 MOST_TREES = 1_000
-"""Trees in all, over the classes."""
+"""Total number of trees over all classes."""
 MOST_ITERATIONS, MOST_LINEAR_ITERATIONS = 200, 300
 FEWEST_ITERATIONS, FEWEST_LINEAR_ITERATIONS = 5, 20
 LEAST_SECONDS, MOST_SECONDS, SHARE = 1.0, 20.0, 0.15
-"""Seconds of an idle core that the models may take by `effort_for`: at least, at most, and as a share of a budget in
-time."""
+"""Seconds of an idle core that `effort_for` allows the models: minimum, maximum, and share of a budget in time."""
 SECONDS_OF_TREE = (2.2e-3, 8e-9)
 SECONDS_OF_ITERATION = (4e-4, 1.5e-9)
-"""Measured on one idle core (scikit-learn 1.7): of one tree, and one iteration of the logistic regression; and for each
-cell of the table (times the classes)."""
+"""Seconds measured on one idle core (scikit-learn 1.7): for one tree and one iteration of the logistic regression, and
+for each cell of the table (times the classes)."""
 MOST_NATIVE_CODES = 250
 """Number of levels above which a category enters the trees as a number: scikit-learn has at most 255 bins."""
 RIDGE_ALPHAS = tuple(np.logspace(-3, 4, 15).tolist())
@@ -68,13 +67,13 @@ def fit_references(
 ) -> tuple[Reference, ...]:
     """Fit dummy, linear and trees on the training rows, and measure them there, on dev, and on `extra`.
 
-    Where the training rows are thinned, the train loss is that of the rows that were fit. With an `effort` below 1 the
+    If the training rows are thinned, the train loss is that of the rows used for the fit. With an `effort` below 1, the
     models get that share of their iterations.
     """
     shape = data.preparation.schema.picture
     data = reduced_data(data)
     others = {name: reduced(part, shape) if shape else part for name, part in (extra or {}).items()}
-    short = f"{100 * effort:.0f} % of the usual iterations, to keep to the budget" if effort < 1 else ""
+    short = f"{100 * effort:.0f} % of the usual iterations, to stay within the budget" if effort < 1 else ""
     few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)
     train, why = _thinned(data.train, cells=MOST_CELLS, seed=seed)
     fitters: dict[str, tuple[Callable[[], Predict], Arrays, str]] = {
@@ -95,7 +94,7 @@ def _joined(*notes: str) -> str:
 def effort_for(data: Prepared, *, budget_seconds: float | None) -> float:
     """Return the share of the models' iterations that keeps them bounded; 1 unless the table is large.
 
-    It is a function of the table and the budget alone, so that the same command fits the same models on every machine.
+    It depends only on the table and the budget, so that the same command fits the same models on every machine.
     """
     train, outputs = reduced_data(data).train, data.preparation.outputs
     cells = min(train.rows * (train.numeric.shape[1] + train.codes.shape[1]), MOST_CELLS)

@@ -172,7 +172,7 @@ def _key(listing: Listing, *, size: int | None, shape: Shape | None) -> str:
 
 MOST_THREADS = 16
 MOST_SIDE = 64
-"""Two cores can train on pictures of this size; `size` sets a different one."""
+"""Largest side of pictures by default, for which two cores suffice; `size` sets a different one."""
 LEAST_ASKED, MOST_ASKED = 8, 512
 
 
