@@ -93,6 +93,33 @@ def test_labels_that_count_from_one_are_strange():
     assert "may be due to chance" in str(few)
 
 
+def test_a_class_that_only_dev_has_is_named_before_the_variance():
+    rng = np.random.default_rng(0)
+    y, y2 = rng.integers(0, 2, 700), rng.integers(0, 2, 300)
+    names = np.array(["bird", "cat", "dog"])
+    y2[:60] = 2
+    found = wf.diagnose_predictions(train=(names[y], names[y]), dev=(names[y2], names[np.minimum(y2, 1)]))
+    assert fired(found)["WF215"] == "Train has no row of dog (60 rows of dev); 60 of the 60 errors on dev are there."
+    assert found.leading[0].code == "WF215"
+    assert "WF215" not in fired(wf.diagnose_predictions(train=(names[y], names[y]), dev=(names[y], names[y])))
+
+
+@pytest.mark.parametrize("classes", [10, 30, 300])
+def test_rare_classes_that_train_happens_to_lack_are_seldom_alarming(classes):
+    """Classes whose frequencies fall as 1 / rank: of the rarest, some are in dev alone."""
+    runs, alarms, lacking, rng = 500, 0, 0, np.random.default_rng(classes)
+    frequencies = 1 / np.arange(1, classes + 1) ** 2
+    for _ in range(runs):
+        target = rng.choice(classes, 300, p=frequencies / frequencies.sum())
+        sides = (target[:200], np.eye(classes)[target[:200]]), (target[200:], np.eye(classes)[target[200:]])
+        facts = predicted(*sides, ERROR)
+        found = CHECKS["WF215"](facts)
+        alarms += found.status == "fired"
+        lacking += found.status != "passed"
+    assert alarms <= most(runs)
+    assert lacking > 0
+
+
 def of_rule(rows, rng, *, steep=2.4):
     """Two classes that overlap, and the probabilities of the best rule (17.9 % errors)."""
     logits = steep * rng.normal(size=rows) * np.sqrt(1.25)

@@ -73,8 +73,9 @@ CHECKS: Mapping[str, Check] = {
     for check in (
         Check("WF110", doubts.one_class_predicted, "doubt"),
         Check("WF212", doubts.strange_labels, "doubt", 1),
-        Check("WF112", doubts.dev_below_train, "doubt", 2),
-        Check("WF111", doubts.no_better_than_constant, "doubt", 3),
+        Check("WF215", doubts.class_without_training_rows, "doubt", 2),
+        Check("WF112", doubts.dev_below_train, "doubt", 3),
+        Check("WF111", doubts.no_better_than_constant, "doubt", 4),
         Check("WF101", plain_checks.high_bias, "gap"),
         Check("WF102", plain_checks.high_variance, "gap"),
         Check("WF103", plain_checks.below_reference),

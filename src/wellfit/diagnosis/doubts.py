@@ -93,6 +93,31 @@ def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
     return finding("WF212", fired=True, evidence=f"{said}.")
 
 
+def class_without_training_rows(*, goal: Goal, predicted: Predicted) -> Finding:
+    """WF215: fired where dev has a class of which train has no row, if chance hardly explains that.
+
+    Of k rows of a class, all are among the n dev rows, and none among the N training rows, with a probability of
+    (n / (N + n))^k; by Bonferroni it is multiplied by the number of classes in dev.
+    """
+    if goal.task != "classification" or "train" not in predicted.parts:
+        return finding("WF215", fired=None, evidence=_NO_CLASS if goal.task != "classification" else UNCHECKED)
+    (train, _), (dev, prediction) = predicted.parts["train"], predicted.parts["dev"]
+    classes, counts = np.unique(dev, return_counts=True)
+    absent = ~np.isin(classes, train)
+    if not absent.any():
+        return finding("WF215", fired=False, evidence="Train has rows of every class that occurs in dev.")
+    order = np.argsort(-counts * absent)[: min(_NAMED_AT_MOST, absent.sum())]
+    named = ", ".join(f"{predicted.name_of(int(classes[place]))} ({counts[place]:,} rows of dev)" for place in order)
+    rows = np.isin(dev, classes[absent])
+    wrong = int((prediction[rows].argmax(axis=1) != dev[rows]).sum())
+    all_wrong = int((prediction.argmax(axis=1) != dev).sum())
+    said = f"Train has no row of {named}"
+    chance = len(classes) * (len(dev) / (len(train) + len(dev))) ** int(counts[absent].max())
+    if chance > BY_CHANCE:
+        return finding("WF215", fired=None, evidence=f"Cannot tell: {said}; so few may be chance.")
+    return finding("WF215", fired=True, evidence=f"{said}; {wrong:,} of the {all_wrong:,} errors on dev are there.")
+
+
 def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted) -> Finding:
     """WF111: fires if the gain over a constant is small even at its upper limit, on dev or on train, and may be zero.
 

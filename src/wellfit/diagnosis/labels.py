@@ -137,9 +137,13 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
         raise BadInput(
             f"probabilities in {name} must be between 0 and 1 and add up to 1",
             found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
-            remedy="Apply the softmax first",
+            remedy="Divide by 100: these are percent" if _in_percent(table) else "Apply the softmax first",
         )
     return table
+
+
+def _in_percent(table: Floats) -> bool:
+    return bool((table >= 0).all() and (np.abs(table.sum(1) - 100) <= 100 * SUM_SLACK).all())
 
 
 def is_soft(prediction: Array, classes: Array) -> bool:

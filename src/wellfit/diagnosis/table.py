@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,14 @@ from wellfit.exceptions import BadInput
 
 PARTS = ("train", "train_dev", "dev", "test")
 PREFIX = "p_"
+OWN = ("split", "y", "prediction")
+_ALIKE = 0.7
+_USUAL: Mapping[str, Sequence[str]] = {
+    "split": ("part", "set", "fold", "subset", "dataset", "partition"),
+    "y": ("y_true", "target", "label", "true", "truth", "actual", "y_test"),
+    "prediction": ("pred", "y_pred", "yhat", "y_hat", "predicted", "predictions", "preds", "output"),
+}
+"""Other names that programs give to the columns."""
 
 
 def diagnose_table(
@@ -45,7 +55,7 @@ def diagnose_table(
     """
     parts, classes = parts_of_table(table)
     masks = _masks(table["split"])
-    return diagnose_predictions(
+    found = diagnose_predictions(
         train=parts["train"],
         dev=parts["dev"],
         train_dev=parts.get("train_dev"),
@@ -61,6 +71,7 @@ def diagnose_table(
         groups=None if group_on is None else _groups(table, group_on, masks),
         features=_features(table, masks, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))),
     )
+    return replace(found, notes=(*found.notes, *_beside_probabilities(table)))
 
 
 def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
@@ -120,10 +131,21 @@ def _require(table: pa.Table, column: str) -> None:
         raise BadInput(
             "a table of predictions must have the columns split, y, and prediction or p_<class>",
             found=f"no column {column} among {', '.join(table.column_names[:20])}",
-            remedy=f"Rename {nearest(column, table.column_names)!r}?" if table.column_names else "Give a header",
+            remedy=_name_for(column, table.column_names),
         )
     if table.column_names.count(column) > 1:
         raise BadInput("column names must be unique", found=f"{column} twice", remedy="Rename one of them")
+
+
+def _name_for(column: str, present: Sequence[str]) -> str:
+    """Return the remedy for a missing column: one with a similar name, unless it is another of those looked for."""
+    others = [name for name in present if name not in OWN and not name.startswith(PREFIX)]
+    folded = {name.casefold(): name for name in others}
+    close = difflib.get_close_matches(column, folded, n=1, cutoff=_ALIKE)
+    usual = [folded[word] for word in _USUAL[column] if word in folded]
+    if name := next(iter(usual), folded[close[0]] if close else None):
+        return f"Rename {name!r}?"
+    return f"Name the column that has it {column!r}"
 
 
 def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
@@ -159,6 +181,26 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
         "every class in y must have a column p_<class>",
         found=f"no column {', '.join(missing[:5])} among {', '.join(columns[:20])}",
         remedy="Add it, or add a column prediction",
+    )
+
+
+def _beside_probabilities(table: pa.Table) -> tuple[str, ...]:
+    """Return a note if a column prediction says something else than the probabilities, which are used."""
+    if "prediction" not in table.column_names:
+        return ()
+    prediction, classes = _prediction(table, array_of("column y", _plain(table["y"])))
+    if classes is None:
+        return ()
+    named = np.array([_text(label) for label in classes])
+    said = np.array([_text(label) for label in table["prediction"].to_numpy()])
+    if not np.isin(said, named).any():
+        return ("column prediction was not used: the columns p_<class> were, and its values are none of the classes.",)
+    other = int((said != named[prediction.argmax(axis=1)]).sum())
+    if not other:
+        return ()
+    return (
+        f"column prediction is not the most probable class in {other:,} of {len(said):,} rows: the columns p_<class> "
+        "were used. To judge column prediction (a threshold of its own, say), leave them out.",
     )
 
 

@@ -329,4 +329,24 @@ ENTRIES = (
         commands=(Command(f"{_SPLIT} -o looked-at.wellfit", "prints the number of rows of each class"), DIAGNOSE),
         source="A count; Wilson's interval.",
     ),
+    CatalogueEntry(
+        code="WF215",
+        title="a class that train lacks",
+        meaning="Dev has rows of a class of which train has none. No model can learn it from these rows, and the "
+        "errors on it look like variance.",
+        computed="The classes of dev are looked for in train. Of k rows of a class, all are among the n dev rows by "
+        "chance, and none among the N training rows, with a probability of (n / (N + n))^k; it is multiplied by the "
+        "number of classes in dev (Bonferroni).",
+        states=States(
+            fired="that probability is at most .05; the classes are named, with their rows.",
+            passed="train has rows of every class that occurs in dev.",
+            unknown="so few rows may be chance, the target is a number, or there are no training rows.",
+        ),
+        remedy="Add rows of the class to train (split again, stratified: that is the default), or leave its rows out "
+        "of dev if the model is not meant to know it.",
+        caution="Where whole groups, times or sources are held out on purpose, new classes are part of the question: "
+        "then the error is right, and only more kinds of rows help.",
+        commands=(DIAGNOSE, Command("wellfit diagnose predictions.csv", "the same for any model's predictions")),
+        source="A count.",
+    ),
 )

@@ -1,0 +1,61 @@
+"""What `wellfit diagnose` says of a table of predictions that contradicts itself or has other names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from wellfit.diagnosis.table import diagnose_table
+from wellfit.exceptions import BadInput
+
+RNG = np.random.default_rng(0)
+ROWS = 600
+PARTS = np.where(np.arange(ROWS) < 400, "train", "dev")
+Y = RNG.integers(0, 2, ROWS)
+P = np.clip(0.2 + 0.6 * Y + RNG.normal(0, 0.2, ROWS), 0.01, 0.99)
+NAMES = np.array(["no", "yes"])
+
+
+def table(**columns):
+    return pa.table({"split": PARTS, "y": NAMES[Y], "p_no": 1 - P, "p_yes": P, **columns})
+
+
+def test_predictions_that_contradict_the_probabilities_are_counted():
+    said = NAMES[(P > 0.5).astype(int)]
+    assert not any("column prediction" in note for note in diagnose_table(table(prediction=said)).notes)
+    other = np.where(np.arange(ROWS) % 10 == 0, NAMES[(P <= 0.5).astype(int)], said)
+    found = diagnose_table(table(prediction=other))
+    assert any("not the most probable class in 60 of 600 rows" in note for note in found.notes)
+    assert found.errors.dev.value == pytest.approx((said != NAMES[Y])[400:].mean())
+    scores = diagnose_table(table(prediction=P))
+    assert any("none of the classes" in note for note in scores.notes)
+
+
+@pytest.mark.parametrize("scale", [100, 100.2])
+def test_percent_are_called_percent(scale):
+    with pytest.raises(BadInput, match="these are percent"):
+        diagnose_table(table().set_column(2, "p_no", [scale * (1 - P)]).set_column(3, "p_yes", [scale * P]))
+
+
+def test_scores_without_a_softmax_are_not_called_percent():
+    with pytest.raises(BadInput, match="softmax"):
+        diagnose_table(table().set_column(2, "p_no", [-3 * P]).set_column(3, "p_yes", [3 * P]))
+
+
+RENAMED = {  # columns, the one that is missing, and what to do
+    "another-usual-name": (["part", "y", "prediction"], "split", "Rename 'part'"),
+    "near": (["Splits", "y", "prediction"], "split", "Rename 'Splits'"),
+    "of-y": (["split", "y_true", "prediction"], "y", "Rename 'y_true'"),
+    "of-the-prediction": (["split", "y", "y_pred"], "prediction", "Rename 'y_pred'"),
+    "nothing-near": (["age", "y", "prediction"], "split", "Name the column that has it 'split'"),
+    "never-one-of-its-own": (["split", "prediction", "p_y"], "y", "Name the column that has it 'y'"),
+}
+
+
+@pytest.mark.parametrize(("names", "missing", "said"), RENAMED.values(), ids=RENAMED)
+def test_only_a_near_or_usual_name_is_to_be_renamed(names, missing, said):
+    values = {"split": PARTS, "y": Y, "prediction": Y}
+    with pytest.raises(BadInput, match=f"no column {missing}") as caught:
+        diagnose_table(pa.table({name: values.get(name, PARTS) for name in names}))
+    assert said in str(caught.value)
