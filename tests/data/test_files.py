@@ -325,3 +325,35 @@ def test_a_column_of_another_type_may_be_dropped(frame):
     found = read_table(frame, drop=["it"]).frame
     assert found.column_names == ["a", "it"]
     assert found.column("it").null_count == 2
+
+
+GARBLED = {  # text, how it was written, how it is read unless told
+    "mac": ("München", "mac-roman", None),
+    "dos": ("Größe", "cp437", None),
+    "russian": ("Москва", "cp1251", None),
+    "twice": ("München".encode().decode("latin-1"), "utf-8", None),
+    "lost": ("M\ufffdnchen", "utf-8", None),
+    "said-wrongly": ("München", "utf-8", "cp1252"),
+}
+CLEAN = {
+    "utf-8": ("München, “Zürich” – l’été 20 °C, Straße, 5 µm, naïve…", "utf-8"),
+    "cp1252": ("München, “Zürich” – l’été 20 °C, Straße, 5 µm, ÉTÉ €", "cp1252"),
+    "russian": ("Москва", "utf-8"),
+    "plain": ("plain", "utf-8"),
+}
+
+
+def _dialect(folder, word, encoding, said=None):
+    path = folder / "text.csv"
+    path.write_bytes(f'name;x\n"{word}";1\nb;2\n'.encode(encoding))
+    return read_table(path, csv_format=CsvFormat(encoding=said)).written
+
+
+@pytest.mark.parametrize(("word", "encoding", "said"), GARBLED.values(), ids=GARBLED)
+def test_text_in_a_wrong_encoding_is_doubted(tmp_path, word, encoding, said):
+    assert _dialect(tmp_path, word, encoding, said).garbled
+
+
+@pytest.mark.parametrize(("word", "encoding"), CLEAN.values(), ids=CLEAN)
+def test_text_in_the_right_encoding_is_not_doubted(tmp_path, word, encoding):
+    assert _dialect(tmp_path, word, encoding).garbled == ""

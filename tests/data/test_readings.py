@@ -205,6 +205,29 @@ def test_dates(texts, moments):
     assert reading.last.startswith(str(max(filter(None, moments)).date()))
 
 
+THIS_YEAR = dt.datetime.now(dt.UTC).year
+TWO_DIGITS = {  # the years that are meant
+    "births": [*range(1935, 2010)],
+    "births-of-any-age": [*range(THIS_YEAR - 99, THIS_YEAR + 1)],
+    "births-of-the-old": [*range(1940, 1960)],
+    "contracts": [*range(1995, THIS_YEAR + 15)],
+    "ends-of-loans": [*range(THIS_YEAR + 1, THIS_YEAR + 30)],
+    "the-last-years": [*range(2001, THIS_YEAR)],
+    "the-last-century": [*range(1970, 2000)],
+}
+
+
+@pytest.mark.parametrize("years", TWO_DIGITS.values(), ids=TWO_DIGITS)
+def test_years_of_two_digits_belong_to_the_century_that_is_meant(years):
+    rng = np.random.default_rng(0)
+    moments = [day(int(year), 2, 29 if year % 4 == 0 else 28) for year in [*years, *rng.permutation(years)]]
+    values, reading = read([f"{moment:%d.%m.%y}" for moment in moments])
+    assert values.to_pylist() == moments
+    later = pa.chunked_array([[f"{moments[0]:%d.%m.%y}"]])
+    assert read_as(later, stored="date", reading=reading, missing=Missing()).to_pylist() == moments[:1]
+    assert ("two-digit years" in reading.why) == (years[0] < 1960)
+
+
 NO_DATES = {
     "two-signs-with-an-open-order": ["01.02.2021", "03/04/2021"],
     "days-that-are-none": ["31.02.2021", "01.01.2021"],

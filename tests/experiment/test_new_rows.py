@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wellfit.data.prepare import fit_preparation
+from wellfit.data.readings import Wishes, read_columns
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput, NoRoom
 from wellfit.experiment.predictions import Watch, escaped_text, predicted_batches, write_batches
@@ -58,6 +59,18 @@ def test_a_label_that_a_spreadsheet_would_run_is_disarmed_in_csv_alone(tmp_path)
     batches, _ = _predicted(_table(100))
     write_batches(batches, tmp_path / "out.parquet")
     assert set(pq.read_table(tmp_path / "out.parquet")["prediction"].to_pylist()) == {"=no", "yes"}
+
+
+def test_codes_that_lost_their_leading_zeros_are_named():
+    codes = np.array(["01067", "10115", "20095", "80331"])
+    places = np.random.default_rng(0).integers(0, 4, 200)
+    frame = pa.table({"size": np.arange(200) / 7, "zip": codes[places], "y": ["a", "b"] * 100})
+    typed, readings = read_columns(frame, Wishes())
+    preparation = fit_preparation(typed, infer_schema(typed, target="y", readings=readings))
+    watch = Watch(preparation, usual=preparation.transform(typed))
+    new = {"size": [1.5] * 50, "zip": ["1067", "99999", *["10115"] * 48]}
+    list(predicted_batches(new, preparation=preparation, predict=_share, watch=watch))
+    assert watch.warnings() == ["zip: 1 of 50 rows have a code that lost its leading zeros; train has it with them"]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])

@@ -42,6 +42,11 @@ _FEWEST_BODY = 3  # rows needed to conclude that a header is missing
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1a")
 _NUMBER = re.compile(PLAIN.replace("(?i:inf(?:inity)?)", "inf"))
 _WITH_EITHER_SIGN = re.compile(r"[-+]?\d+([.,]\d+)?")
+_MOST_SHOWN = 30
+# Control characters, the sign for what could not be read, and UTF-8 that was read as cp1252 when it was written.
+_GARBAGE = re.compile("\\w*(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-¿])\\w*")
+# A sign or a capital with an accent inside a word, and words of such letters alone, as of another alphabet.
+_UNLIKELY = re.compile("\\w*[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w*|[¢-ÿŒœŠšŸŽžƒ]{4,}")
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 
@@ -109,6 +114,7 @@ class Dialect(Record):
         names: names of the columns, as written; "column 1" and so on in a file without a header.
         skip: number of lines before the names; `header` says whether there is a line with as many names as columns.
         before: text of the lines that are skipped before the names.
+        garbled: a word that shows that the encoding is probably a different one.
     """
 
     encoding: str
@@ -118,6 +124,7 @@ class Dialect(Record):
     skip: int = 0
     header: bool = True
     before: tuple[str, ...] = ()
+    garbled: str = field(default="", metadata=omitted_if(""))
 
 
 def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known: Sequence[str] = ()) -> Dialect:
@@ -141,7 +148,7 @@ def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known
         layout = _layout(sample, csv_format.delimiter)
     else:
         layout = _likeliest(sample, known)
-    found = Dialect(encoding, layout.delimiter, quoted)
+    found = Dialect(encoding, layout.delimiter, quoted, garbled=_garbled(text, encoding))
     return _with_names(layout, found, path=source.path, no_header=csv_format.no_header)
 
 
@@ -342,6 +349,14 @@ def _require_text(head: bytes, *, source: Container) -> None:
             found=f"a binary file, {source.path}",
             remedy="Export the table as CSV (UTF-8) or Parquet",
         )
+
+
+def _garbled(text: str, encoding: str) -> str:
+    """Return the first word that no one writes: with control characters, or letters of another encoding; or ""."""
+    found = _GARBAGE.search(text)
+    if not found and not encoding.startswith("utf"):
+        found = _UNLIKELY.search(text)
+    return found[0][:_MOST_SHOWN] if found else ""
 
 
 def _scan(source: Container, encoding: str | None) -> tuple[str, bool]:

@@ -67,6 +67,9 @@ _LOOK = (
     r"^(?:[A-Za-zÀ-ÿ]{2,10}[.,]? +)?"
     r"(?:\d{1,4}(?:st|nd|rd|th)?[-/., ]*[-/., A-Za-zÀ-ÿ][\dA-Za-zÀ-ÿ]|[A-Za-zÀ-ÿ]{3,10}\.? \d)"
 )
+MOST_AHEAD = 10
+"""Years from now: where all dates are later than that, their century is the last one."""
+_SMALL_GAP = 3  # years
 _PIVOT = 69  # two-digit years from here on belong to the last century, as in POSIX
 
 
@@ -98,8 +101,52 @@ def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
     return Written(orders, zone) if orders else None
 
 
-def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
-    """Return moments [rows] in microseconds, NaT where a text (or null) is not a date in this order."""
+def moments_in(texts: pa.Array, *, order: Order, zone: Zone, last_year: int = 0) -> Moments:
+    """Return moments [rows] in microseconds, NaT where a text (or null) is not a date in this order.
+
+    Two-digit years are those up to `last_year`, or (0) 1969 to 2068 as in POSIX.
+    """
+    moments = _moments_in(texts, order=order, zone=zone)
+    if not last_year:
+        return moments
+    late = ~with_century(texts) & (_years(moments) > last_year)
+    days = moments.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    back = (months - 1200).astype("datetime64[D]") + (days - months.astype("datetime64[D]"))
+    return np.where(late, back.astype("datetime64[us]") + (moments - days.astype("datetime64[us]")), moments)
+
+
+def with_century(texts: pa.Array) -> Booleans:
+    """[rows] True where a date has a year of four digits (or is null)."""
+    found = pc.fill_null(pc.match_substring_regex(texts, r"\d{4}"), True)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def is_of_the_past(moments: Moments, *, year: int) -> bool:
+    """Return True if two-digit years that were read as in POSIX, some after `year`, are rather those before it.
+
+    The years are laid out on a circle of a hundred. They begin after their largest gap: those of births, from 45 to 09,
+    in the last century, those of contracts, from 95 to 40, in this one. Years that all lie far ahead are past as well.
+    """
+    years = np.unique(_years(moments[~np.isnat(moments)]))
+    if not years.size or years.max() <= year:
+        return False
+    if years.min() > year + MOST_AHEAD:
+        return True
+    digits = np.unique(years % 100)
+    gaps = np.diff(np.append(digits, digits[0] + 100))
+    widest = int(np.argmax(gaps))
+    if gaps[widest] <= _SMALL_GAP:
+        return True  # all years of a century: nothing is known of the future
+    first = int(digits[(widest + 1) % len(digits)])
+    return first < _PIVOT and years.min() < 2000
+
+
+def _years(moments: Moments) -> Integers:
+    return moments.astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def _moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
     iso = _iso(texts, zone) if zone != "clock" else None
     if iso is not None:
         return iso

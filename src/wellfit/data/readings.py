@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +20,10 @@ from wellfit.data.moments import (
     Order,
     Zone,
     is_monotone,
+    is_of_the_past,
     moments_in,
     seconds_of_day,
+    with_century,
     written_dates,
 )
 from wellfit.data.numerals import (
@@ -39,6 +42,8 @@ from wellfit.data.numerals import (
 from wellfit.data.reasons import ALTHOUGH, few_strays, odd_numbers, why_odd, why_text
 from wellfit.exceptions import BadInput
 
+LEADING_ZEROS = "codes: leading zeros"
+"""The reason why whole numbers are text."""
 _TRUTH = {"true": True, "false": False}
 _ANY_TRUTH = {**_TRUTH, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
 _FEWEST_READ = 0.1  # a column is one of numbers only if at least this share is numbers, not words for missing values
@@ -65,6 +70,7 @@ class Reading(Record):
         first: the earliest date; `last` is the latest.
         decimal: the decimal sign, if not a point; `thousands` is the sign between thousands, and `unit` the unit that
             was removed ("%", "$", "kg").
+        last_year: the last of the two-digit years; 0 for 2068, as in POSIX.
         odd: numbers and words that may mean missing, such as -999.
     """
 
@@ -77,6 +83,7 @@ class Reading(Record):
     decimal: str = field(default=POINT, metadata=omitted_if(POINT))
     thousands: str = field(default="", metadata=omitted_if(""))
     unit: str = field(default="", metadata=omitted_if(""))
+    last_year: int = field(default=0, metadata=omitted_if(0))
     odd: tuple[str, ...] = field(default=(), metadata=omitted_if(()))
 
     @property
@@ -257,7 +264,7 @@ def _codes(known: pa.Array) -> str:
     if not pc.all(digits, min_count=1).as_py():
         return ""
     if pc.any(pc.match_substring_regex(known, _LEADING_ZERO)).as_py():
-        return "codes: leading zeros"
+        return LEADING_ZEROS
     return "codes: more than 18 digits" if pc.any(pc.match_substring_regex(known, _TOO_LONG)).as_py() else ""
 
 
@@ -346,10 +353,18 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
         return None
     chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
     moments = moments_in(texts, order=chosen, zone=written.zone)
+    short = ~with_century(texts)
+    last_year = datetime.now(UTC).year if short.any() else 0
+    if last_year and is_of_the_past(moments[short], year=last_year):
+        moments = moments_in(texts, order=chosen, zone=written.zone, last_year=last_year)
+        why = "; ".join(filter(None, (why, f"two-digit years are those up to {last_year}")))
+    else:
+        last_year = 0
     if written.zone:
         zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as local clock time"
         why = "; ".join(filter(None, (why, zone)))
-    reading = Reading(missing=words, order=chosen, zone=written.zone, why=f"dates, {why}" if why else "")
+    why = f"dates, {why}" if why else ""
+    reading = Reading(missing=words, order=chosen, zone=written.zone, last_year=last_year, why=why)
     values = pa.chunked_array([pa.array(moments)])
     return ReadColumn(values, with_range(values, reading), open=len(written.orders) > 1 and not order)
 
@@ -451,7 +466,7 @@ def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: 
 
 def _values(known: pa.Array, *, stored: str, reading: Reading) -> pa.Array:
     if stored == "date":
-        return pa.array(moments_in(known, order=reading.order, zone=reading.zone))
+        return pa.array(moments_in(known, order=reading.order, zone=reading.zone, last_year=reading.last_year))
     if stored == "boolean":
         return _truth_in(known)
     if stored == "time":

@@ -39,6 +39,8 @@ def _file(written: Dialect) -> Iterator[str]:
         count = len(written.before)
         parts.append(f"skipped {count} line{'s' * (count > 1)} before the names ({written.before[0][:40]!r})")
     yield "; ".join(parts) + "."
+    if written.garbled:
+        yield f"Text such as {written.garbled!r} is probably in another encoding: name it with --encoding."
 
 
 def _task(schema: Schema) -> str:

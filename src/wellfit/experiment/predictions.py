@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ from wellfit.data.pictures.listing import FILE
 from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.read import read_batches
+from wellfit.data.readings import LEADING_ZEROS
 from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
@@ -57,7 +59,7 @@ def predicted_batches(
     for batch in batches:
         arrays = preparation.transform(batch, with_target=False)
         if watch is not None:
-            watch.see(arrays)
+            watch.see(arrays, batch)
         found = _table(predict(arrays), schema)
         yield found.add_column(0, FILE, batch.column(FILE)) if schema.picture else found
 
@@ -75,13 +77,22 @@ class Watch:
         self._usual = _unlike(usual)[: len(self)] / max(usual.rows, 1)
         self._counts = np.zeros(len(self))
         self._rows = 0
+        codes = {column.name for column in preparation.schema.features if column.reading.why == LEADING_ZEROS}
+        self._codes = {
+            fit.name: [level for level in (*fit.levels, *fit.rare) if level is not None]
+            for fit in preparation.categories
+            if fit.name in codes
+        }
+        self._shortened = dict.fromkeys(self._codes, 0)
 
     def __len__(self) -> int:
         return len(self._categories) + len(self._numbers)
 
-    def see(self, arrays: Arrays) -> None:
-        """Count one batch."""
+    def see(self, arrays: Arrays, rows: pa.Table) -> None:
+        """Count one batch, as arrays and as the rows themselves."""
         self._rows += arrays.rows
+        for name, levels in self._codes.items():
+            self._shortened[name] += _without_zeros(rows.column(name), levels)
         self._counts += _unlike(arrays)[: len(self)]
 
     def warnings(self) -> list[str]:
@@ -95,7 +106,18 @@ class Watch:
                 (*self._categories, *self._numbers), shares, self._usual, why, strict=True
             )
             if share - usual > UNLIKE_SHARE
+        ] + [
+            f"{name}: {count:,} of {self._rows:,} rows have a code that lost its leading zeros; train has it with them"
+            for name, count in self._shortened.items()
+            if count
         ]
+
+
+def _without_zeros(column: pa.ChunkedArray, levels: Sequence[str]) -> int:
+    """Count the codes that are not known, but would be with zeros before them."""
+    known, short = set(levels), {level.lstrip("0") for level in levels}
+    counts = pc.value_counts(column).to_pylist()
+    return sum(each["counts"] for each in counts if each["values"] in short and each["values"] not in known)
 
 
 def _unlike(arrays: Arrays) -> Floats:

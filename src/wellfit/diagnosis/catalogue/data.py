@@ -332,6 +332,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF215",
         title="a class that train lacks",
+        topic="classes in train",
         meaning="Dev has rows of a class of which train has none. No model can learn it from these rows, and the "
         "errors on it look like variance.",
         computed="The classes of dev are looked for in train. Of k rows of a class, all are among the n dev rows by "
