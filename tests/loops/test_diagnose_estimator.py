@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -73,3 +74,20 @@ def test_labels_and_values_are_diagnosed_too(model, data, goal):
 def test_what_cannot_be_diagnosed_is_refused(call, said):
     with pytest.raises(BadInput, match=said):
         call()
+
+
+def test_copies_between_train_and_dev_are_found():
+    model = DecisionTreeClassifier(random_state=0)
+    twice, y = pd.concat([X, X.iloc[:120]]), pd.concat([Y, Y.iloc[:120]])
+    for rows in (twice, twice.to_numpy()):
+        found = {each.code: each for each in wf.diagnose_estimator(model, rows, y).findings}["WF203"]
+        assert found.status == "fired"
+        assert "Exact copies of training rows" in found.evidence
+    assert {each.code: each for each in wf.diagnose_estimator(model, X, Y).findings}["WF203"].status == "passed"
+    assert "only copies were looked for" in str(wf.diagnose_estimator(model, X, Y))
+
+
+def test_what_is_no_table_is_said_not_to_be_looked_at():
+    texts = [f"{'good' if label else 'bad'} {row % 7}" for row, label in enumerate(Y)]
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    assert "the rows were not looked at" in str(wf.diagnose_estimator(model, texts, Y))

@@ -312,6 +312,28 @@ def facts_on_rows(
     )
 
 
+def open_rows(parts: Mapping[str, Pair], *, goal: Goal) -> OpenRows | None:
+    """Return the rows of train and dev from their (features, y), without a model; None if the features are no table."""
+    try:
+        tables = {part: _table(features, part) for part, (features, _) in parts.items()}
+        _require_alike(tables, {part: len(y) for part, (_, y) in parts.items()})
+        schema = feature_columns(
+            pa.concat_tables([table.select(tables["train"].column_names) for table in tables.values()])
+        )
+    except (BadInput, pa.ArrowException):
+        return None
+    if not schema.features:
+        return None
+    values = features_of(tables, schema)
+    first = {part: np.asarray(y).reshape(len(y), -1)[:, 0].astype(str) for part, (_, y) in parts.items()}
+    known = np.unique(np.concatenate(list(first.values())))
+    rows = {
+        part: Rows(features=values[part], target=np.searchsorted(known, target), classes=0)
+        for part, target in first.items()
+    }
+    return OpenRows(train=rows["train"], dev=rows["dev"], goal=goal)
+
+
 def _table(features: Any, part: str) -> pa.Table:
     if isinstance(features, np.ndarray):
         if features.ndim != 2:

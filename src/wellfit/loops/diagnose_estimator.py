@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, indexab
 from wellfit.base.generators import kept_generators
 from wellfit.base.typing import Integers, Task
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.predictions import Pair, diagnose_predictions
+from wellfit.diagnosis.leakage.duplicates import same_rows
+from wellfit.diagnosis.predictions import Pair, diagnose_predictions, open_rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal, default_goal, goal_named
 
@@ -24,6 +25,11 @@ DEV_SHARE = 0.2
 LEAST_GROUPS = 2
 """Fewest dev groups from which an interval can be computed."""
 _SCORE_SLACK = 1e-9
+_ONLY_COPIES = (
+    "of the rows, only copies were looked for: wf.diagnose_predictions(..., features=...) looks for other leaks, "
+    "mismatch and regions too."
+)
+_UNSEEN_ROWS = "the rows were not looked at, not even for copies: X is no table of numbers, text, booleans and dates."
 
 
 def diagnose_estimator(
@@ -192,7 +198,18 @@ def _diagnosed(fitted: Any, parts: _Parts, *, goal: Goal | None, options: dict[s
     pairs = [(y, _predicted(fitted, X, by=by)) for X, y in (parts.train, parts.dev)]
     classes = None if by == "predict" else list(fitted.classes_)
     found = diagnose_predictions(train=pairs[0], dev=pairs[1], classes=classes, groups=parts.groups, **options)
-    return replace(found, notes=(*found.notes, *_other_score(fitted, parts.dev, found)))
+    found = replace(found, notes=(*found.notes, *_other_score(fitted, parts.dev, found)))
+    return found if "features" in options else _with_copies(found, parts)
+
+
+def _with_copies(found: Diagnosis, parts: _Parts) -> Diagnosis:
+    """The diagnosis with the finding about copies (WF203), and a note on what was not looked at."""
+    rows = open_rows({"train": parts.train, "dev": parts.dev}, goal=found.goal)
+    if rows is None:
+        return replace(found, notes=(*found.notes, _UNSEEN_ROWS))
+    copies = same_rows(rows=rows)
+    findings = tuple(copies if each.code == copies.code else each for each in found.findings)
+    return replace(found, findings=findings, notes=(*found.notes, _ONLY_COPIES))
 
 
 def _judged_by(estimator: Any, goal: Goal | None) -> str:
