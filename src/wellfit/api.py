@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 import pyarrow as pa
 
+from wellfit.base.arguments import named
 from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.checking.before import warn_before_training
 from wellfit.data.dialect import FormatArguments
@@ -45,6 +46,7 @@ from wellfit.travel.export import card_of_estimator, export_model, model_of, mod
 from wellfit.travel.folder import is_saved_model, load_model
 
 
+@named
 def split(
     data: Any,
     *,
@@ -73,6 +75,7 @@ def split(
     return find_or_make(data, target, options, out=out, move=move_source, notify=notify).split
 
 
+@named
 def train(
     data: Split | Experiment | Path | str,
     config: Config,
@@ -126,6 +129,11 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
     return experiment.diagnose(**reference) if experiment.is_trained else experiment.data_findings
 
 
+SWEEP_ARGUMENTS = ("over", "members", "rungs", "ensemble", "memory", "device", "precision", "module", "goal", "notify")
+"""The keyword names of `sweep` besides those of a reference."""
+
+
+@named
 def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     data: Split | Experiment | Path | str,
     config: Config | None = None,
@@ -168,7 +176,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     Raises:
         BadInput: the space, the module or an argument cannot be used; this is found before any training.
     """
-    require_known(reference)
+    require_known(reference, beside=SWEEP_ARGUMENTS)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     chip = device_of(device, precision)
@@ -215,6 +223,7 @@ def _require_no_shape(over: Space | Sequence[str] | None) -> None:
             )
 
 
+@named
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     data: Any,
     *,
@@ -306,11 +315,13 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     return experiment
 
 
+@named
 def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:
     """Open the sealed test set, once; see `Experiment.unseal`."""
     return _experiment(experiment).unseal(again=again)
 
 
+@named
 def predict(
     experiment: Experiment | Path | str,
     new: Any,
@@ -326,6 +337,7 @@ def predict(
     return _experiment(experiment).predict(new, out=out, views=views, passes=passes, **csv_format)
 
 
+@named
 def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
     """Write the model of an experiment, or of a fitted estimator, to files that can be used on their own.
 
@@ -353,6 +365,7 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
     return export_model(model, Path(out), format=format, card=card)
 
 
+@named
 def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:
     """Write the report page again; see `Experiment.report`."""
     return _experiment(experiment).report(redact=redact)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from wellfit.cli.errors import guarded, printable
-from wellfit.cli.session import Session, line_of, to_line
+from wellfit.cli.progress import Progress, line_of
+from wellfit.cli.session import Session, to_line
 from wellfit.exceptions import BadInput
 
 EVENT = {"event": "look", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
@@ -66,7 +67,7 @@ def test_frequent_events_print_no_lines(capsys, event):
 
 LINES = {
     "split 60/20/20; the test set is sealed": {"event": "split", "rows": {"train": 6}, "policy": "60/20/20"},
-    "step 2: regularize (regularization)": {
+    "step 2: regularizing with λ and dropout": {
         "event": "step",
         "step": 2,
         "board": "regularization",
@@ -80,6 +81,36 @@ LINES = {
 @pytest.mark.parametrize("line", LINES)
 def test_events_are_written_for_people(line):
     assert line_of(LINES[line]) == line
+
+
+def _told() -> Progress:
+    state = Progress()
+    state.take({"event": "run", "goal": "rmse", "seconds": 60.0})
+    state.take({"event": "step", "step": 2, "kind": "search_both_boards", "board": "both"})
+    for dev in (2845.0, 3025.0):
+        state.take({"event": "member", "dev": dev})
+    return state
+
+
+def test_progress_is_in_words_with_time_budget_and_the_best_error_in_its_unit():
+    """The root of 2845 is 53.34."""
+    told = _told().line(100)
+    assert told.startswith("step 2: searching all knobs together  ")
+    assert "0 of 60 s" in told
+    assert "best dev RMSE 53.34 of 2 networks" in told
+    assert "░" in told
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_the_live_line_fits_the_terminal(width):
+    assert len(_told().line(width)) <= width
+    assert _told().line(width)[:20] == "step 2: searching all knobs together"[:20]
+
+
+def test_elsewhere_a_milestone_says_the_best_so_far():
+    assert _told().milestone() == (
+        "[0 of 60 s] step 2: searching all knobs together  (best dev RMSE 53.34 of 2 networks)"
+    )
 
 
 @pytest.mark.filterwarnings("default")
@@ -115,7 +146,7 @@ def test_a_log_file_that_cannot_be_written_is_refused(run):
 
 
 SHOW = """
-from wellfit.cli.session import progress
+from wellfit.cli.progress import progress
 with progress() as notify:
     notify({"event": "step", "step": 1, "kind": "[red]augment", "board": "data"})
     notify({"event": "member", "dev": 0.25})
@@ -130,7 +161,7 @@ def test_on_a_terminal_progress_is_live_and_respects_no_color(extra, coloured):
     os.close(theirs)
     text = os.read(terminal, 65536).decode()
     os.close(terminal)
-    assert "step 1: [red]augment (data)" in text
+    assert "step 1: [red]augment" in text
     assert ("\x1b[32m" in text) is coloured
     assert ("\x1b" in text) is (extra.get("TERM") != "dumb")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Json
 from wellfit.checking import depth, fitting, gradients, noise, outputs, parameters, penalty, rows, scales
@@ -92,6 +93,7 @@ def _indented(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
 
 
+@named
 def check(
     network: Network,
     X: Any,

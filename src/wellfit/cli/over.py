@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
-from wellfit.records.knobs import NAMES
+from wellfit.records.knobs import LAMBDA, NAMES
 
 if TYPE_CHECKING:
     from wellfit.records.config import Config
@@ -42,7 +42,7 @@ def _asked(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in text.split(","):
         spelled, equals, values = (part.strip() for part in item.partition("="))
-        name = spelled.replace("-", "_")
+        name = LAMBDA.get(spelled, spelled.replace("-", "_"))
         if name in found:
             raise BadInput(
                 "a knob must be named only once in --over", found=f"{name} twice", remedy="Remove one of the two"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wellfit.cli.errors import printable
+from wellfit.cli.progress import progress
 
 if TYPE_CHECKING:
     from wellfit.base.typing import Json, Notify
@@ -29,23 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("wellfit.events")
 _WIDTH = 100
 """Width of the text in characters when it does not go to a terminal."""
-# Events that come many times a second: they move the live line and are never printed as lines of their own.
-FREQUENT = frozenset({"point", "member", "snapshot", "pictures"})
-_WORDS: Mapping[str, str] = {
-    "pictures": "decoded {done:,} of {of:,} pictures",
-    "read": "read {rows} rows, {columns} columns",
-    "split": "split {policy}; the test set is sealed",
-    "references": "fitting the reference models on {rows} rows",
-    "fixed": "fixed, as in the last run: {knobs}",
-    "training": "training {identity}",
-    "step": "step {step}: {kind} ({board})",
-    "curve": "training {refits} networks on parts of the rows, to predict the gain from more data",
-    "member": "one more network: dev {dev:.4g}",
-    "snapshot": "one more network, at a rung: dev {dev:.4g}",
-    "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
-}
-"""Words for the events of the stages; any other event is shown by its name and values."""
-_SKIPPED = frozenset({"event", "config"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +86,7 @@ class Session:
         elif self.quiet:
             yield lambda _event: None
         else:
-            with progress() as show:
+            with progress(began=self.began) as show:
                 yield show
 
     @contextlib.contextmanager
@@ -155,45 +139,6 @@ def _plain(value: Any) -> Any:
         return str(value)
     number = value.item() if hasattr(value, "item") else value  # a NumPy scalar, without importing NumPy
     return number if not isinstance(number, float) or math.isfinite(number) else None
-
-
-def line_of(event: Mapping[str, Any]) -> str:
-    """Return one line for people: the words for this event, or its name and plain values."""
-    with contextlib.suppress(KeyError, ValueError, TypeError):
-        return printable(_WORDS[str(event["event"])].format_map(event))
-    values = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in event.items()
-        if name not in _SKIPPED and isinstance(value, str | int | float)
-    ]
-    return printable(": ".join(part for part in (str(event.get("event", "")), ", ".join(values)) if part))
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Notify]:
-    """Yield a `notify` that shows events as they come."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        started = time.monotonic()
-
-        def plain(event: Mapping[str, Any]) -> None:
-            if event.get("event") not in FREQUENT:
-                click.echo(f"[{time.monotonic() - started:6.1f} s] {line_of(event)}", err=True)
-
-        yield plain
-        return
-    from rich.console import Console  # takes 0.04 s: only where its output is seen
-    from rich.markup import escape
-
-    console = Console(stderr=True, highlight=False)
-    with console.status("starting") as status:
-
-        def notify(event: Mapping[str, Any]) -> None:
-            line = escape(line_of(event))
-            if event.get("event") not in FREQUENT:
-                console.print(line)
-            status.update(line)
-
-        yield notify
 
 
 def show_experiment(session: Session, experiment: Experiment, *, full: bool = False) -> Json:

@@ -91,6 +91,12 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
     )
 
 
+def knobs_of_call(ctx: click.Context, *, options: Mapping[str, Json]) -> Json:
+    """Return the knobs that the file's tables and the options name, checked; the options win."""
+    tables = {name: _table(ctx, name) | options.get(name, {}) for name in BOARDS}
+    return {knob: value for name, table in tables.items() for knob, value in _knobs(name, BOARDS[name], table).items()}
+
+
 def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
     """Return the knobs that the file fixes (board -> knob -> value), checked; None if it has no such table."""
     tables = {name: _table(ctx, name) for name in BOARDS if name in tables_of(ctx)}

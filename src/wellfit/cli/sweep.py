@@ -12,7 +12,7 @@ import click
 from wellfit.cli.options import boards_of, config_options, given
 from wellfit.cli.over import parse_over
 from wellfit.cli.session import Session
-from wellfit.cli.settings import config_of, tables_of
+from wellfit.cli.settings import config_of, knobs_of_call
 from wellfit.cli.stage import FILE, stage
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.records.config import BOARDS, CPU, FLOAT32
@@ -147,6 +147,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
     options, or otherwise from the experiment's network, with its regularizers off.
     """
     import wellfit as wf
+    from wellfit.records.config import Config
     from wellfit.reports.sentences import temperature_sentence
     from wellfit.sweeps.rungs import Rungs
 
@@ -155,8 +156,9 @@ def sweep(  # noqa: PLR0913 - one argument an option
     asked = given(options)
     opened = wf.open_experiment(experiment)
     seed = opened.split.seed if session.seed is None else session.seed
-    around = None if asked or tables_of(ctx) or session.seed is not None else _trained(opened)
-    config = around or config_of(ctx, seed=seed, options=boards_of(asked))
+    around = _trained(opened) or Config(seed=seed)
+    around = around if session.seed is None else replace(around, seed=seed)
+    config = around.with_knobs(**knobs_of_call(ctx, options=boards_of(asked)))
     rows = opened.split.rows["train"]
     space = parse_over(over, config=config, rows=rows, members=members)
     with session.watching() as notify:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Floats, Integers
 from wellfit.exceptions import BadInput
@@ -45,6 +46,7 @@ class Decomposition(Record):
     varied: Varied
 
 
+@named
 def decompose(
     target: Integers | Floats, predictions: Integers | Floats, *, loss: Loss, varied: Varied = "seeds"
 ) -> Decomposition:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wellfit.base.arguments import named
 from wellfit.base.rendering import Rendered
 from wellfit.base.typing import Json
 from wellfit.diagnosis.checks import run_checks
@@ -203,6 +204,7 @@ def _as_loss(body: Json, goal: Goal) -> Estimate:
     return replace(found, value=goal.loss_of(found.value), low=low, high=high)
 
 
+@named
 def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the command takes
     *,
     train: float,

@@ -292,18 +292,23 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
     return np.array(found[-(most or len(found)) :], dtype=np.int64)
 
 
-def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0) -> Anchors:
-    """Retrain on nested subsets at most `refits` times, with as many anchors as three repeats of each allow.
-
-    Raises:
-        BadInput: if there are too few rows, or fewer refits than four anchors with three repeats need.
-    """
+def require_refits(refits: int) -> None:
+    """Refuse fewer training runs than a learning curve needs; BadInput before any of them."""
     if refits < FEWEST_ANCHORS * FEWEST_REPEATS:
         raise BadInput(
             f"a learning curve must have {FEWEST_ANCHORS} sizes with {FEWEST_REPEATS} repeats",
             found=f"{refits} refits",
             remedy=f"Allow at least {FEWEST_ANCHORS * FEWEST_REPEATS} refits",
         )
+
+
+def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0) -> Anchors:
+    """Retrain on nested subsets, at most `refits` times, on as many anchors as three repeats of each allow.
+
+    Raises:
+        BadInput: for too few rows, or fewer refits than four anchors with three repeats need.
+    """
+    require_refits(refits)
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     repeats = refits // len(sizes)
     rng = np.random.default_rng(seed)

@@ -71,6 +71,12 @@ def reference(
             found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
             remedy="Leave human_rows out, or give human_error; for other goals give optimal_error as (low, high)",
         )
+    if human_error == 1 and goal.is_rate and not goal.higher_is_better:
+        raise BadInput(
+            "human_error must be below 1: people who are always wrong are no reference",
+            found="1, which is 100%",
+            remedy="Write 1% as .01",
+        )
     if human_error is not None:
         return _human(checked_loss("human_error", human_error, goal=goal), human_rows)
     return None if optimal_error is None else _given(optimal_error, goal)

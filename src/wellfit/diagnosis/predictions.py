@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from wellfit.base.arguments import named
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import features_of
 from wellfit.data.read import read_table
@@ -40,6 +41,7 @@ Pair: TypeAlias = tuple[Any, Any]
 """A pair (y, prediction), both with one entry per row."""
 
 
+@named
 def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
     *,
     train: Pair,
@@ -136,6 +138,12 @@ def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
+    if not several and _is_swapped(target, prediction):
+        raise BadInput(
+            f"{name} must be (y, prediction), in this order",
+            found="probabilities first, and labels second",
+            remedy="Exchange the two",
+        )
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if prediction.ndim == 2 and prediction.shape[1] == 1:
@@ -153,6 +161,16 @@ def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]
             else "Give both for the same rows",
         )
     return target, prediction
+
+
+def _is_swapped(target: Array, prediction: Array) -> bool:
+    """Return True if y holds probabilities and the prediction labels: only the other way round makes sense."""
+    if target.dtype.kind != "f" or prediction.ndim != 1 or len(target) != len(prediction):
+        return False
+    inside = bool((target >= 0).all() and (target <= 1).all() and (target % 1 > 0).any())
+    if target.ndim == 2 and target.shape[1] > 1:
+        return inside and bool(np.allclose(target.sum(axis=1), 1, atol=1e-3))
+    return inside and (prediction.dtype.kind not in "iufb" or set(np.unique(prediction).tolist()) == {0, 1})
 
 
 def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal, tuple[str, ...]]:

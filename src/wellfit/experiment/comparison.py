@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wellfit.base.arguments import named
 from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.experiment import Experiment, open_experiment
@@ -87,6 +88,7 @@ def _short(value: object) -> object:
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
+@named
 def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
     """Compare two networks on the same dev rows: the paired difference with its interval, and the knobs that differ.
 

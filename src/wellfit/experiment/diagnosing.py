@@ -153,12 +153,15 @@ class Diagnostician:
 REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
-def require_known(asked: Collection[str]) -> None:
-    """Refuse unknown names, suggesting the nearest known one: a misspelt reference must not be ignored."""
+def require_known(asked: Collection[str], *, beside: Collection[str] = ()) -> None:
+    """Refuse unknown names, naming the nearest known one: a misspelt reference must not be ignored.
+
+    `beside` are the names of the other arguments, which may be meant.
+    """
     known = sorted({*REFERENCES, "tolerance"})
     for name in asked:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = difflib.get_close_matches(name, [*known, *beside], n=1)
             raise BadInput(
                 f"a reference must be one of {', '.join(known)}",
                 found=f"the argument {name!r}",

@@ -17,7 +17,7 @@ from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
-from wellfit.diagnosis.more_data import MoreData, worth_of_more_rows
+from wellfit.diagnosis.more_data import MoreData, require_refits, worth_of_more_rows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.diagnosing import require_known, with_earlier
 from wellfit.experiment.folder import open_folder
@@ -167,6 +167,7 @@ class Experiment(Rendered):
             Refusal: when nothing has been trained yet.
             BadInput: there are too few rows or refits.
         """
+        require_refits(refits)
         diagnosis, network = self.diagnose(**reference_options), self.network
         found, worth = measured_curve(
             self.prepared,

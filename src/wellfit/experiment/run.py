@@ -64,6 +64,7 @@ def _run(
     workspace: Workspace, request: RunRequest, *, journal: Journal, began: float, earlier: float, notify: Notify
 ) -> None:
     goal, folder = workspace.goal, workspace.folder
+    notify({"event": "run", "goal": goal.name, "seconds": request.budget.seconds, "updates": request.budget.updates})
     require_kept(request.rules.more_data, workspace.prepared.more, folder=folder)
     references = fitted_references(
         workspace.prepared,

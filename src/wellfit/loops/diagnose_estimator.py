@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedS
 from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, indexable
 
+from wellfit.base.arguments import named
 from wellfit.base.generators import kept_generators
 from wellfit.base.typing import Integers, Task
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -32,6 +33,7 @@ _ONLY_COPIES = (
 _UNSEEN_ROWS = "the rows were not looked at, not even for copies: X is no table of numbers, text, booleans and dates."
 
 
+@named
 def diagnose_estimator(
     estimator: Any,
     X: Any,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wellfit.base.arguments import named
 from wellfit.base.generators import kept_generators
 from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
@@ -31,6 +32,7 @@ class Passes:
     passes: int
 
 
+@named
 def mc_dropout(
     module: nn.Module,
     X: Any,

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from wellfit.base.arguments import named
 from wellfit.exceptions import BadInput
 from wellfit.records.config import weight_decay_of
 from wellfit.training.module_checks import decay_list
 
 
+@named
 def param_groups(
     module: nn.Module, *, l2: float, rows: int, lr: float | None = None, **more: Any
 ) -> list[dict[str, Any]]:

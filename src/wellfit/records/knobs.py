@@ -282,6 +282,8 @@ _TABLE = (
 
 NAMES: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE}
 """Every name, including second names."""
+LAMBDA: Mapping[str, str] = {"lambda": "l2", "λ": "l2"}
+"""What people call a knob whose own name is another, since Python has taken the word."""
 KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE if not knob.of}
 """The fields of a config, board by board."""
 OFF: Mapping[str, float] = {knob.name: knob.off for knob in _TABLE if knob.off is not None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Task
 from wellfit.exceptions import BadInput
@@ -30,6 +31,7 @@ class SizePlan(Record):
     capped: bool  # whether the table was too small for what was asked, so that 60/20/20 was used
 
 
+@named
 def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:
     """Return the number of rows at which Wilson's interval for an error rate is at most +-margin.
 
@@ -55,6 +57,7 @@ def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
     return (interval.high - interval.low) / 2
 
 
+@named
 def rows_to_detect(
     *, difference: float, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
 ) -> int:
@@ -105,6 +108,7 @@ def relative_margin(rows: int) -> float:
     return normal_quantile(LEVEL) * GAUSSIAN_CV / math.sqrt(rows)
 
 
+@named
 def plan_sizes(
     rows: int,
     *,

@@ -19,7 +19,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.records.config import Config, Regularization, lambda_by_unit
 from wellfit.records.goals import Goal
-from wellfit.records.knobs import SWEPT, knobs_of, own_name
+from wellfit.records.knobs import LAMBDA, SWEPT, knobs_of, own_name
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
@@ -234,8 +234,11 @@ def _space(
     rows = rows_trained_on(data, config.data)
     if over is None:
         return default_grid(config, rows=rows, members=DEFAULT_MEMBERS if members is None else members), None
-    names = [over] if isinstance(over, str) else over
-    space = names if isinstance(names, Mapping) else usual_space(names, config, rows=rows)
+    if isinstance(over, Mapping):
+        space = {LAMBDA.get(name, name): values for name, values in over.items()}
+    else:
+        names = [over] if isinstance(over, str) else over
+        space = dict(usual_space([LAMBDA.get(name, name) for name in names], config, rows=rows))
     values = space.get("label_smoothing", ())
     most = values.high if isinstance(values, Interval) else max(values, default=0.0)
     require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
