@@ -348,7 +348,7 @@ def test_a_logged_number_that_differs_is_said():
         def validation_step(self, batch, place):
             self.log("val/acc", torch.tensor(0.123))
 
-    assert any("logged val/acc = 0.123" in note for note in fit(Logging(), epochs=1).notes)
+    assert any("logged is val/acc = 0.123" in note for note in fit(Logging(), epochs=1).notes)
     shortened = fit(Net(), epochs=1, limit_train_batches=2).notes
     assert any("trained on 2 of 7 batches" in note for note in shortened)
 

@@ -141,7 +141,7 @@ def test_what_the_user_says_counts_first():
     [
         (MILD, ONES, {}, "the kind of a module's outputs"),
         (MILD, [0, 1, 1], {}, "the kind of a module's outputs"),
-        (COLUMNS, [[0.5, 0.5], [0.0, 1.0]], {"loss": nn.CrossEntropyLoss()}, "one class"),
+        (COLUMNS, [[0.5, 0.5], [0.0, 1.0]], {"loss": nn.CrossEntropyLoss()}, "a single class"),
         (COLUMNS, [1, 2], {}, "whole numbers from 0 to 1"),
         (COLUMNS, [1, -100], {}, "whole numbers from 0 to 1"),
         (COLUMNS, [[1.0, 1.0], [0.0, 1.0]], {"loss": nn.BCEWithLogitsLoss()}, "one label"),
