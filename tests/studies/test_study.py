@@ -82,8 +82,10 @@ def test_report_diagnose_compare_and_print_work_on_the_folder(tmp_path):
     study = _study(tmp_path)
     followed(study, small)
     assert "bigger network" in str(study)
+    assert "a study of" in str(study)
     page = wf.report(study.path).read_text()
-    assert "width" in page
+    assert "Which fits were made?" in page
+    assert '<th scope="col" class="n">width</th>' in page
     found = wf.diagnose(study.path)
     assert found.errors.train.value == pytest.approx(study.diagnose().errors.train.value)
     compared = wf.compare(f"{study.path}@0", f"{study.path}@1")

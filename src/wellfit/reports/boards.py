@@ -19,6 +19,8 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
     """Return both boards' changes from the first network to the chosen one; empty before anything was trained."""
     if first is None or best is None:
         return (), ()
+    if best.outcome.config.own:
+        return _own_board(first, best, "optimization"), _own_board(first, best, "regularization")
     before, after = _settings(first), _settings(best)
     networks = Knob(name="networks averaged", before=str(first.outcome.networks), after=str(best.outcome.networks))
     return (
@@ -37,7 +39,18 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
 
 def data_board(first: Network | None, best: Network | None) -> tuple[Knob, ...]:
     """Return the changes to the training rows; empty if there were none."""
-    return () if first is None or best is None else tuple(_where_on(first, best, board="data"))
+    if first is None or best is None:
+        return ()
+    return _own_board(first, best, "data") or tuple(_where_on(first, best, board="data"))
+
+
+def _own_board(first: Network, best: Network, board: str) -> tuple[Knob, ...]:
+    """The knobs of a training function of the user's own."""
+    before, after = first.outcome.config.own_on(board), best.outcome.config.own_on(board)
+    return tuple(
+        Knob(name=name, before=_short(before.get(name, "off")), after=_short(after.get(name, "off")))
+        for name in dict.fromkeys((*before, *after))
+    )
 
 
 def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
@@ -86,6 +99,8 @@ def trade_rows(
 
     The row without comes from the last sweep that has such a member, else from the last unregularized training run.
     """
+    if best is not None and best.outcome.config.own:
+        return ()
     chosen = _chosen(sweeps, best)
     plain = _without(networks, sweeps, best)
     if chosen is None or plain is None:

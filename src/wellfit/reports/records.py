@@ -17,6 +17,7 @@ from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.opening import Opening
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit
+from wellfit.reports.fits import FitTable
 from wellfit.reports.sweep_card import SweepCard, keeps_text, other_regularizers
 from wellfit.stats.intervals import Estimate
 
@@ -259,6 +260,8 @@ class Summary:
     sweeps: tuple[SweepCard, ...]
     trade: tuple[TradeRow, ...]
     steps: tuple[Step, ...]
+    fits: FitTable | None
+    """The fits of a study."""
     gain: Estimate | None
     """Dev loss of the first network minus that of `best`, paired by row; None where they were not compared."""
     optimism: float

@@ -24,6 +24,7 @@ QUESTIONS = {
     "findings": "What was checked?",
     "next": "What next?",
     "steps": "What was expected of each step, and what was the result?",
+    "fits": "Which fits were made?",
     "end": "How did it end?",
 }
 """Headings of the sections that terminal and page share."""

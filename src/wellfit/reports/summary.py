@@ -23,6 +23,7 @@ from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit, knob, typeset
 from wellfit.reports.boards import data_board, knob_boards, trade_rows
+from wellfit.reports.fits import fit_table
 from wellfit.reports.records import (
     PARTS,
     Diagnosed,
@@ -56,7 +57,7 @@ def summarize(history: History) -> Summary:
     split = _split(history.last("split")) if history.of("split") else None
     unit = Unit(_goal(history, split))
     numbers = Summary(
-        title=_title(split),
+        title=_title(split, history),
         unit=unit,
         split=split,
         before=before,
@@ -70,6 +71,7 @@ def summarize(history: History) -> Summary:
         sweeps=sweeps,
         trade=trade_rows(networks, sweeps, best=best, openings=own),
         steps=tuple(map(_step, history.of("step"))),
+        fits=fit_table(history, best=best.identity if best else None, unit=unit),
         gain=_gain(history, first=before, best=best),
         optimism=_optimism(history, after),
         compared=history.compared,
@@ -283,9 +285,10 @@ def _goal(history: History, split: SplitFacts | None) -> Goal:
     return default_goal("regression" if split is not None and split.task == "regression" else "classification")
 
 
-def _title(split: SplitFacts | None) -> str:
+def _title(split: SplitFacts | None, history: History) -> str:
     if split is None:
-        return "wellfit experiment"
+        knobs: Json = next((body["knobs"] for body in history.of("ask")), {})
+        return f"a study of {', '.join(knobs)}" if knobs else "wellfit experiment"
     return f"{PurePath(split.source.replace(chr(92), '/')).name or 'a table'}, target {split.target}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, topic_of
-from wellfit.records.units import Unit, knob, typeset
+from wellfit.records.units import Unit, knob, seconds, typeset
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -215,6 +215,7 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
         yield from _ladder(summary.unit, summary.after, summary.before)
     yield from _knobs(summary)
     yield from _steps(summary)
+    yield from _fits(summary)
     yield from _sweeps(summary)
     yield from _trade(summary)
     yield from _others(summary)
@@ -329,6 +330,26 @@ def _step(unit: Unit, step: Step, *, low: float, high: float) -> list[str]:
     expected, got = (unit.gap(value, end=end) for value in (step.expected, step.got))
     limits = unit.gap_range(low, high, end=end)
     return [name, step.turned, expected, limits, got, "kept" if step.kept else "dropped"]
+
+
+def _fits(summary: Summary) -> Iterator[RenderableType]:
+    if summary.fits is None:
+        return
+    show = summary.unit.show
+    rows = [
+        [
+            f"{row.number}",
+            *row.knobs,
+            show(row.train) if row.train is not None else "-",
+            show(row.dev) if row.dev is not None else "-",
+            seconds(row.seconds),
+            row.note,
+        ]
+        for row in summary.fits.rows
+    ]
+    yield _heading(QUESTIONS["fits"])
+    yield _table(["fit", *summary.fits.knobs, "train", "dev", "took", ""], rows)
+    yield from filter(None, [summary.fits.noise])
 
 
 def _sweeps(summary: Summary) -> Iterator[RenderableType]:

@@ -29,9 +29,9 @@ LR_STEP = 10.0
 Places: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 """Where in its range, from the weak end 0 to the strong end 1, a regularizer is tried: first, then if that helped, then
 if it did not."""
-DECAY: Places = (0.75,), (1.0,), (0.5,)
+DECAY: Places = (0.6,), (0.8, 1.0), (0.4, 0.2)
 """On the logarithm: the weak half of a decay hardly shows."""
-KEEP: Places = (0.5,), (1.0,), (0.25,)
+KEEP: Places = (0.5,), (0.75, 1.0), (0.25,)
 STRENGTH: Places = (0.5,), (1.0,), (0.2,)
 MOST_LINE = 4
 """Most further fits along a line in one step."""
@@ -212,8 +212,8 @@ class Search:
         for line in lines:
             if line.first.identity == best.identity:
                 best = self._further(best, line.on)
-            elif best is before:
-                best = self._further(best, line.back)
+            for config in line.back if best is before else ():
+                best = best if best is not before else self._better(best, config)
         for other in helped:
             if other.identity != best.identity and not self._is_settled(best):
                 best = self._better(best, self._both(best.config, other.config))
