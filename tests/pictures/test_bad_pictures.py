@@ -61,10 +61,10 @@ BAD = {
     "loose": (loose, "2 outside any class folder"),
     "one class": (one_class, "only 'only'"),
     "no pictures": (no_pictures, ".png or .jpg"),
-    "empty file": (lambda root: one_broken(root, "e.png", b""), "1 of 61 that cannot: light/e.png"),
-    "text": (lambda root: one_broken(root, "t.png", b"hello"), "1 of 61 that cannot: light/t.png"),
-    "one pixel": (one_pixel, "1 of 61 that cannot: light/one.png"),
-    "moving": (moving, "1 of 61 that cannot: light/moving.png"),
+    "empty file": (lambda root: one_broken(root, "e.png", b""), "1 of 61 that cannot be read: light/e.png"),
+    "text": (lambda root: one_broken(root, "t.png", b"hello"), "1 of 61 that cannot be read: light/t.png"),
+    "one pixel": (one_pixel, "1 of 61 that cannot be read: light/one.png"),
+    "moving": (moving, "1 of 61 that cannot be read: light/moving.png"),
 }
 
 

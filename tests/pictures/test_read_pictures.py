@@ -232,13 +232,13 @@ def test_a_path_outside_the_folder_is_refused(tmp_path, path):
 def test_a_picture_that_a_table_names_twice_is_refused_by_name(tmp_path):
     write_folder(tmp_path / "p", squares(2))
     (tmp_path / "t.csv").write_text("where,what\np/light/0000.png,a\np/dark/0001.png,b\np/light/0000.png,b\n")
-    with pytest.raises(BadInput, match="1 named again: p"):
+    with pytest.raises(BadInput, match="1 repeated: p"):
         read_pictures(tmp_path / "t.csv", options=PictureOptions(column="where", target="what"))
 
 
 def test_pictures_none_of_which_can_be_read_are_counted(tmp_path):
     root = write_folder(tmp_path / "p", squares(6, side=1))
-    with pytest.raises(BadInput, match="none among 6: dark"):
+    with pytest.raises(BadInput, match="none among 6 files; the first is dark"):
         read_pictures(root, options=SKIP)
 
 

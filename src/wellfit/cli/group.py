@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "split": "Divide a table into train, dev and a sealed test set.",
         "size": "Compute how many dev and test rows are needed.",
         "check": "Check whether a network of your own can learn at all.",
-        "study": "Drive your own training program by the recipe.",
+        "study": "Apply the recipe to your own training program.",
         "train": "Train one configuration in an experiment.",
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
         "show": "Print the end of an experiment's last run again, or all of its report.",

@@ -142,7 +142,7 @@ def _plain(value: Any) -> Any:
 
 
 def show_experiment(session: Session, experiment: Experiment, *, full: bool = False) -> Json:
-    """Print the end of an experiment's last run, or all of its report; return its JSON object for scripts."""
+    """Print the end of an experiment's last run, or its whole report; return its JSON object for scripts."""
     from wellfit.reports.text import render_end, render_text
 
     body = experiment.to_json()

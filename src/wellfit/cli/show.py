@@ -12,7 +12,7 @@ from wellfit.cli.stage import FILE, stage
 
 @stage(examples="\n  wellfit show churn.wellfit\n  wellfit show churn.wellfit --full\n")
 @click.argument("experiment", type=FILE)
-@click.option("--full", is_flag=True, help="Everything that the report page says, in place of 25 lines.")
+@click.option("--full", is_flag=True, help="Everything that the report page says, instead of 25 lines.")
 def show(*, session: Session, experiment: Path, full: bool) -> None:
     """Print the end of EXPERIMENT's last run again: what was wrong, what was done, how sure it is, what is next."""
     from wellfit.experiment.experiment import open_experiment

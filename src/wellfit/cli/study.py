@@ -1,4 +1,4 @@
-"""`wellfit study`: the recipe around a training program of the user's own, in any language."""
+"""`wellfit study`: the recipe applied to the user's own training program, in any language."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ Roles: size, epochs, learning_rate, optimizer, choice (optimization board); deca
 )
 @click.argument("file", type=FILE, metavar="FILE.toml")
 @click.option("--budget", metavar="TEXT", help="Upper limit: 16fits, 90s, 10m, 2h.  [default: 24fits]")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Commands that run side by side.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="End a command that runs longer: a failed fit.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Number of commands that run at the same time."
+)
+@click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Time after which a command is ended and counts as a failed fit."
+)
 @click.option("--idea", metavar="TEXT", help="Your reason for the study; kept with each step.")
 def study(
     *,
@@ -43,11 +47,11 @@ def study(
     timeout: float | None,
     idea: str | None,
 ) -> None:
-    """Drive a training program of your own by the recipe: diagnose, then bias first, then variance.
+    """Apply the recipe to your own training program: diagnose, then reduce bias first and variance second.
 
     The command writes its predictions to {out}, with the columns that `wellfit diagnose` reads: split, y, and
     prediction or one p_<class> for each class. The knobs are also in the environment (WELLFIT_KNOB_WIDTH) and, as
-    JSON, in the file {knobs}. The study is the folder NAME.wellfit beside the file; the same command continues it.
+    JSON, in the file {knobs}. The study is the folder NAME.wellfit next to the file; the same command continues it.
     """
     import wellfit as wf
     from wellfit.studies.file import read_study

@@ -63,7 +63,7 @@ class FormatArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat(Record):
-    """The user's options for the format of files; None means detect. `encoding` is a codec that Python knows.
+    """The user's options for the format of files; None means detection. `encoding` is a codec that Python knows.
 
     `missing` holds the words for a missing value, as a sequence or separated by commas; `no_header` says that a text
     file has no line of names (False says that it has one).

@@ -45,7 +45,7 @@ class Bare:
 
 
 def bare_numbers(texts: pa.Array) -> Bare:
-    """Remove currencies, units and brackets (for minus); one unit per column, and all but a currency in all or none."""
+    """Remove currencies, units and brackets (for minus); units other than currencies must be in all cells."""
     percents = pc.sum(pc.match_substring_regex(texts, _PERCENT)).as_py() or 0
     if percents:
         return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)
@@ -98,10 +98,10 @@ def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: st
 
 
 def points_between_thousands(texts: pa.Array) -> Literal["", "open", "likely"]:
-    """Return whether points may stand between thousands, as in 2.790 beside 818.
+    """Return whether points may separate thousands, as in 2.790 next to 818.
 
-    Likely is that for many numbers with a point if others have none: of fractions written as short as possible, one in
-    ten has fewer than three decimals, and fractions that all have three decimals have no whole numbers beside them.
+    This is likely for many numbers with a point if others have none: one in ten fractions written as short as possible
+    has fewer than three decimals, and where all fractions have three decimals, there are no whole numbers among them.
     """
     if not (_all_match(texts[:_GLANCE], _GROUPED_BY_POINTS) and _all_match(texts, _GROUPED_BY_POINTS)):
         return ""

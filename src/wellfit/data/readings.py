@@ -149,7 +149,7 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
 
 
 def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
-    """The reading, with numbers and words that may mean missing, unless the user said what the column is."""
+    """Return the reading with numbers and words that may mean missing, unless the user has typed the column."""
     stored = stored_as(found.values)
     if stored == "string" and found.reading.why.startswith(ALTHOUGH):
         return replace(found.reading, odd=few_strays(found.values.combine_chunks()))
@@ -306,7 +306,7 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
 def _plain_numbers(
     known: pa.Array, words: Mapping[str, int], *, wishes: Wishes, evidence: _Evidence
 ) -> ReadColumn | None:
-    """Numbers as programs write them; None if their points are more likely between thousands."""
+    """Return numbers as programs write them; None if their points are more likely to separate thousands."""
     values = plain_numbers(known)
     fractions = not pa.types.is_integer(values.type)
     points = points_between_thousands(known) if fractions and wishes.decimal is None else ""
@@ -404,7 +404,7 @@ def _chosen(
         return evidence.order, f"{ORDER_WORDS[evidence.order]} as in the other columns, though other orders fit too"
     present = texts.drop_null()
     sorted_by = [each for each in orders if is_monotone(moments_in(present, order=each, zone=zone))]
-    chosen, how = (sorted_by[0], "rows are sorted that way") if len(sorted_by) == 1 else (orders[0], "a guess")
+    chosen, how = (sorted_by[0], "the rows are sorted in this order") if len(sorted_by) == 1 else (orders[0], "a guess")
     others = " or ".join(f"date-{each}" for each in orders if each != chosen)
     return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well (choose with --types)"
 

@@ -38,7 +38,7 @@ from wellfit.training.pictures import picture_features
 
 
 class Diagnoses(Protocol):
-    """Diagnoses networks of an experiment or a study."""
+    """A function that diagnoses networks of an experiment or a study."""
 
     def __call__(
         self,

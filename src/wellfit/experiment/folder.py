@@ -96,7 +96,7 @@ SCHEMA = 1
 ABOUT = "experiment.json"
 JOURNAL = "journal.sqlite"
 STUDY = "study"
-"""Key of a study's knobs among the data of its folder."""
+"""Key of a study's knobs in the data of its folder."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Folder:
 
     @property
     def study(self) -> Json | None:
-        """The knobs of a study, by name; None for an experiment on rows of wellfit's own."""
+        """The knobs of a study, by name; None for an experiment that has its own rows."""
         return self.data.get(STUDY)
 
     def require_data(self, path: Path) -> None:
@@ -155,7 +155,7 @@ class Folder:
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame with different rows from those from which the experiment was made."""
+        """Refuse a data frame whose rows differ from those of the original frame."""
         if sha256 != self.data["sha256"]:
             raise _other_data(self.path, found="a data frame with different rows")
 

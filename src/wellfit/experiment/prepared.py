@@ -115,7 +115,7 @@ def known_references(folder: Path, journal: Journal) -> ReferenceModels:
 def fitted_references(
     data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, effort: float, notify: Notify
 ) -> ReferenceModels:
-    """Return the reference models from the journal, or fit them with this effort and journal them."""
+    """Return the reference models from the journal, or fit them with this effort and write them to the journal."""
     known = known_references(folder, journal)
     if known.dev and known.dev.keys() == known.dev_losses.keys():
         return known
@@ -137,9 +137,9 @@ def fitted_references(
 
 
 def refitted_references(data: Prepared, *, goal: Goal, seed: int, entries: Sequence[Entry]) -> dict[str, Predict]:
-    """Return the reference models by name; they are refitted on train when the first one predicts the test table.
+    """Return the reference models by name, refit on train when the first of them predicts the test table.
 
-    `entries` are those of the journal that say with how much effort they were fit.
+    `entries` are the journal's entries that record with how much effort the models were fit.
     """
     effort = min((float(entry.body.get("effort", 1.0)) for entry in entries), default=1.0)
     predictions: dict[str, Floats] = {}

@@ -1,4 +1,4 @@
-"""The folder of a study: an experiment whose fits were told, so that wellfit has no rows of its own."""
+"""The folder of a study: an experiment whose fits the user reports (tells), so that wellfit itself has no rows."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate, mean_interval
 
 ASK, FAILURE, NOISE = "ask", "failure", "noise"
-"""Journal entries of fits that were asked for, of those that failed, and of the noise that was measured."""
+"""Journal entries for fits that were asked for, for those that failed, and for the measured noise."""
 ROWS = "rows"
-"""Journal entry of the rows that the first fit with predictions told: classes, numbers of rows, hash of dev."""
+"""Journal entry for the rows of the first fit with predictions: classes, numbers of rows, hash of dev."""
 
 
 class StudyWorkspace(Workspace):
-    """A study's folder in use: what a workspace takes from rows, it takes from what the fits told."""
+    """A study's folder in use: what other workspaces take from rows, this one takes from the fits that were told."""
 
     @cached_property
     def split(self) -> Split:
-        """None: the rows of a study are its user's.
+        """Not available, because the rows of a study belong to its user.
 
         Raises:
             Refusal: always.
@@ -50,7 +50,7 @@ class StudyWorkspace(Workspace):
 
     @cached_property
     def prepared(self) -> Prepared:
-        """None, likewise.
+        """Not available, for the same reason.
 
         Raises:
             Refusal: always.
@@ -59,17 +59,17 @@ class StudyWorkspace(Workspace):
 
     @property
     def data_findings(self) -> tuple[Finding, ...]:
-        """None: they are findings on rows."""
+        """Always None, because they are findings on rows."""
         return ()
 
     @property
     def rows(self) -> Json:
-        """The entry of the rows that were told; {} if only numbers were."""
+        """The entry for the rows that were told; {} if only numbers were told."""
         return next((entry.body for entry in self.entries(ROWS)), {})
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
-        """The classes of the target; None before predictions were told, and for values."""
+        """The classes of the target; None for values, and before any predictions are told."""
         known = self.rows.get("classes")
         return None if known is None else tuple(known)
 
@@ -102,15 +102,15 @@ class StudyWorkspace(Workspace):
         """
         if "dev" not in self.targets:
             raise Refusal(
-                "a comparison on the same rows needs the predictions of each fit",
-                found=f"only numbers told in {self.folder.path}",
-                remedy="Tell train=(y, p) and dev=(y, p) in place of errors",
+                "each fit must have predictions to be compared on the same rows",
+                found=f"only numbers in {self.folder.path}",
+                remedy="Tell train=(y, p) and dev=(y, p) instead of errors",
             )
         return self.targets["dev"]
 
     @property
     def hashes(self) -> Mapping[str, Words]:
-        """One hash for each part in place of one per row: rows are known by their targets in order."""
+        """One hash per part instead of one per row: the rows are identified by their targets in order."""
         dev = self.dev_target
         parts = {"dev": dev, "train": self.targets["train"]}
         return {name: np.frombuffer(_digest(part, self.classes), dtype=np.uint64) for name, part in parts.items()}
@@ -125,7 +125,7 @@ class StudyWorkspace(Workspace):
         }
 
     def keep_told(self, outcome: Outcome, *, errors: Mapping[str, Estimate], details: Json) -> None:
-        """Keep a fit; `details` are further values for its journal entry."""
+        """Keep a fit; `details` are additional values for its journal entry."""
         self.folder.models.mkdir(exist_ok=True)
         body = {"errors": {part: found.to_json() for part, found in errors.items()}, **details}
         with self.outcomes() as outcomes:
@@ -135,11 +135,11 @@ class StudyWorkspace(Workspace):
         return super()._gain_of(outcome) if "dev" in outcome.predictions else {}
 
     def temper(self, outcome: Outcome) -> Outcome:
-        """Return the fit as it is: its probabilities are its user's."""
+        """Return the fit as it is, because its probabilities come from the user."""
         return outcome
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:  # noqa: ARG002 - as a workspace does
-        """Return the diagnosis as it is: the columns are not known."""
+        """Return the diagnosis as it is, because the columns are not known."""
         return diagnosis
 
     def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
@@ -147,7 +147,7 @@ class StudyWorkspace(Workspace):
         return super().with_dev_use(diagnosis) if "dev" in self.targets else diagnosis
 
     def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnoses:  # noqa: ARG002
-        """Return the function that diagnoses fits; `asked` is the reference, as it was given."""
+        """Return the function that diagnoses fits; `asked` is the reference as the user passed it."""
         optimal, tolerance = referred(asked, goal=self.goal), asked.get("tolerance")
 
         def diagnose(
@@ -184,7 +184,7 @@ class StudyWorkspace(Workspace):
 
 
 def json_of_study(workspace: StudyWorkspace) -> Json:
-    """Return the object of `study --json`: errors in the goal's own unit, gaps in its loss; null if not known."""
+    """Return the object of `study --json`: errors in the goal's own unit, gaps in its loss; null where unknown."""
     history, goal = workspace.history, workspace.goal
     finish, steps = history.last("finish"), history.of("step")
     trained, failed = history.of(KIND), history.of(FAILURE)
@@ -224,7 +224,7 @@ def _digest(target: Integers | Floats, classes: Sequence[Any] | None) -> bytes:
 
 def _no_rows(folder: Folder) -> Refusal:
     return Refusal(
-        "this needs rows and a network of wellfit's own, which a study does not have",
+        "this must be used with rows and a network of wellfit, which a study does not have",
         found=f"the study {folder.path}",
-        remedy="Use your own model for it: the study names the best fit's knobs and artifact",
+        remedy="Use your own model: the study shows the knobs and the artifact of the best fit",
     )

@@ -145,7 +145,7 @@ class DataBoard:
 
 
 class Told(NamedTuple):
-    """A knob of a training function that is the user's own, with its value; a regularizer that is off has none."""
+    """A knob of the user's own training function, with its value; a regularizer that is off has none."""
 
     board: str
     knob: str

@@ -100,7 +100,7 @@ def plain(value: float) -> str:
 
 
 def knob(value: float | None) -> str:
-    """A value on a logarithmic range, in short form: 0, 0.053, 1e-06, 316, 1,230,000."""
+    """Return a value on a logarithmic range in short form: 0, 0.053, 1e-06, 316, 1,230,000."""
     if value is None:
         return "—"
     if value == 0:

@@ -145,7 +145,7 @@ def _over_smoothed(outcomes: Sequence[Outcome], chosen: Outcome, limit: TrainLim
     if not limit.allows(chosen):
         found.append(
             "The chosen member itself is over-smoothed: its train loss is above the reference by more than the "
-            "tolerance, so fight bias before regularizing."
+            "tolerance, so reduce the bias before regularizing."
         )
     return found
 
