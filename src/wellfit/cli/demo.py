@@ -112,10 +112,8 @@ def _told(experiment: Experiment, *, wrong: Booleans, began: float) -> Iterator[
     found = most_wrong(experiment, wrong=wrong)
     yield f"Of the {WORST} dev rows with the worst predictions, {found} have a label that the demo changed."
     yield f"The test set is sealed: `wellfit unseal {experiment.path}` opens it, once."
-    yield (
-        f"Everything is in {experiment.folder.report} (see also `wellfit report`); "
-        f"this took {time.monotonic() - began:.0f} s."
-    )
+    yield f"Everything: `wellfit show {experiment.path} --full`, or {experiment.folder.report}."
+    yield f"This took {time.monotonic() - began:.0f} s."
 
 
 def lesson(experiment: Experiment) -> list[tuple[str, float, float]]:
