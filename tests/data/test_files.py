@@ -331,6 +331,7 @@ GARBLED = {  # text, how it was written, how it is read unless told
     "mac": ("München", "mac-roman", None),
     "dos": ("Größe", "cp437", None),
     "russian": ("Москва", "cp1251", None),
+    "polish": ("Łódź", "cp1250", None),
     "twice": ("München".encode().decode("latin-1"), "utf-8", None),
     "lost": ("M\ufffdnchen", "utf-8", None),
     "said-wrongly": ("München", "utf-8", "cp1252"),

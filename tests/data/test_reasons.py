@@ -34,6 +34,9 @@ TEXTS = {  # cells, and what must be said about them
     "days": (["1 day", "3 days", "4 days"] * 9, ["'days'", "'day'"]),
     "durations": (["1:23:45", "30:00:10", "2:00:00"] * 9, ["durations", "'1:23:45'"]),
     "orders-of-two-files": (["31/12/2020", "30/11/2021", "12/25/2020"], ["'31/12/2020' is day first", "month first"]),
+    "limits-of-detection": ([*["<0.5", "1.25", "3.5"] * 9, ">100"], ["limits", "'<0.5'"]),
+    "apostrophes-of-a-spreadsheet": (["'1.5", "'-2", "'3.25"] * 9, ["looks like numbers"]),
+    "a-total": ([*["north", "south"] * 9, "Total"], ["the last row says 'Total'"]),
     "signs-of-two-files": (["01.02.2020", "03/04/2021", "11.12.2020"], ["look like dates", "'03/04/2021'"]),
     "no-such-day": (["30.02.2020", *["01.02.2020", "13.04.2021"] * 9], ["look like dates", "'30.02.2020' in row 1"]),
     "a-word-among-dates": ([*["31/12/2020", "30/11/2021"] * 9, "soon"], ["look like dates", "'soon' in row 19"]),
@@ -54,6 +57,10 @@ PLAIN_TEXTS = {
     "years-and-words": ["in 2020", "since 1999", "2001 and later"] * 9,
     "versions": ["v1.2", "v1.10", "v2.0"] * 9,
     "addresses": ["12 High Street", "7 Mill Lane", "104 Station Road"] * 9,
+    "addresses-of-machines": ["10.0.0.1", "10.0.12.7", "192.168.1.1"] * 9,
+    "telephones": ["+49 440 8240", "+49 30 123456", "+1 555 0100"] * 9,
+    "hexadecimal": ["0x1f", "0xa0", "0xff"] * 9,
+    "a-class-called-total": ["total", "partial"] * 9 + ["total"],
     "flats": ["12A", "7C", "104B", "3D", "9F", "1G"] * 9,
 }
 
@@ -77,6 +84,23 @@ def test_one_unit_behind_all_numbers_is_removed(texts, values):
     found, told = reading(texts)
     assert found.to_pylist() == values
     assert f"{told.unit} removed" in told.why
+
+
+MAYBE_DATES = {
+    "days": ([20230101, 20231231, 20230615, 20230228], True),
+    "seconds": ([1577836800, 1587834382, 1600000000, 1577836900], True),
+    "milliseconds": ([1577836800000, 1587834382000, 1600000000000, 1577836900000], True),
+    "no-days": ([20230101, 20231331, 20230615, 20230228], False),
+    "prices": ([20_150_000, 20_990_500, 31_000_000, 19_500_200], False),
+    "one-day": ([20230101, 20230101], False),
+}
+
+
+@pytest.mark.parametrize(("numbers", "said"), MAYBE_DATES.values(), ids=MAYBE_DATES)
+def test_whole_numbers_that_may_be_dates_are_told(numbers, said):
+    for values in (numbers, [*map(str, numbers)]):
+        _, found = reading(values)
+        assert ("=date" in found.why if found else False) is said
 
 
 def with_sentinels(values, sentinel, share):
@@ -149,6 +173,21 @@ def test_the_advice_for_a_numeric_target_with_words_works(tmp_path, word):
     assert schema.task == "regression"
     assert [column.kind for column in schema.columns] == ["number", "number"]
     assert again.frame.column("y").null_count == 3
+
+
+def test_files_behind_one_another_with_their_headers_are_refused(tmp_path):
+    path = file(tmp_path, {"x": [*range(50), "x", *range(50)], "y": [*"ab" * 25, "y", *"ab" * 25]})
+    with pytest.raises(BadInput, match="repeats the names in row 51"):
+        read_table(path)
+
+
+def test_a_row_of_totals_without_a_target_leaves_a_column_text_with_the_reason(tmp_path):
+    path = file(
+        tmp_path, {"x": [*RNG.normal(size=ROWS - 1).round(3), "Total"], "z": range(ROWS), "y": [*"ab" * 199, "a", ""]}
+    )
+    table = read_table(path)
+    schema = infer_schema(table.frame, target="y", readings=table.readings)
+    assert "'Total' in row 400" in schema.columns[0].reading.why
 
 
 def test_a_footer_below_a_numeric_target_is_to_be_left_out(tmp_path):

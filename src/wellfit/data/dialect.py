@@ -46,7 +46,9 @@ _MOST_SHOWN = 30
 # Control characters, the sign for what could not be read, and UTF-8 that was read as cp1252 when it was written.
 _GARBAGE = re.compile("\\w*(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-¿])\\w*")
 # A sign or a capital with an accent inside a word, and words of such letters alone, as of another alphabet.
-_UNLIKELY = re.compile("\\w*[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w*|[¢-ÿŒœŠšŸŽžƒ]{4,}")
+_UNLIKELY = re.compile(
+    "\\w*[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w*|[¡-¬®-¿][ß-ÿ]\\w*|\\w*[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
+)
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 

@@ -14,7 +14,7 @@ POINT, COMMA = ".", ","
 # Amounts of money have one of these before or after the number.
 _CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
 _MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
-_MEASURED = re.compile(r"[-+(]?[\d.,' ]*\d\s*([A-Za-zµμ°Ω][^\s,;()]{0,11})")
+_MEASURED = re.compile(r"[-+(]?[\d.,' ]*\d\s*([A-Za-zµμ°Ω][^\s\d,;()]{0,10}[23²³]?)")
 _PERCENT = r"\s*%([)-]?)$"
 _BLANKS = "[ \u00a0\u202f\u2009]"
 _EXPONENT = r"(?:[eE][-+]?\d+)?"
@@ -146,6 +146,18 @@ def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
     return any(not first.equals(other) for other in others)
 
 
+def are_numbers(texts: pa.Array) -> pa.Array:
+    """Return which texts are numbers in some way of writing, each in its own."""
+    bare = pc.replace_substring_regex(texts, rf"^'|^(?:{_CURRENCIES})\s*|\s*(?:%|{_CURRENCIES})$", "")
+    bare = without_unit(bare, "")
+    found = pc.match_substring_regex(bare, PLAIN)
+    for point in (POINT, COMMA):
+        for group in ("", *_GROUPS):
+            if point != group:
+                found = pc.or_(found, pc.match_substring_regex(bare, _pattern(Signs(point, group))))
+    return found
+
+
 def _fits(texts: pa.Array, signs: Signs) -> bool:
     return _all_match(texts, _pattern(signs), min_count=1)
 
@@ -162,7 +174,8 @@ def _pattern(signs: Signs) -> str:
         # Two digits between: 12,34,567 as India writes it.
         middle = r"\d{2,3}" if signs.thousands == COMMA else r"\d{3}"
         whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}{middle})*{group}\d{{3}})"
-    return rf"^[-+]?(?:(?:{whole}(?:{point}\d*)?|{point}\d+){_EXPONENT}|{_INFINITE})$"
+    exponent = "" if signs.thousands else _EXPONENT
+    return rf"^[-+]?(?:(?:{whole}(?:{point}\d*)?|{point}\d+){exponent}|{_INFINITE})$"
 
 
 def _unit(text: str) -> str:

@@ -197,7 +197,24 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
         raise _unreadable(container, dialect, error) from error
     if dialect.quoted:
         _require_closed_quotes(frame, container, dialect)
+    if dialect.header:
+        _require_one_header(frame, container, dialect)
     return frame.rename_columns(names), dialect
+
+
+def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect) -> None:
+    """Refuse files that were put one behind the other with their headers."""
+    same = pc.equal(frame.column(0), dialect.names[0])
+    for name, column in zip(dialect.names[1:], frame.columns[1:], strict=True):
+        if not pc.any(same).as_py():
+            return
+        same = pc.and_(same, pc.equal(column, name))
+    if len(dialect.names) > 1 and pc.any(same).as_py():
+        raise BadInput(
+            "a text file must name its columns once",
+            found=f"{container.path} repeats the names in row {pc.index(same, True).as_py() + 1}",
+            remedy="Remove that line, or give the files one by one",
+        )
 
 
 def _whole(container: Container) -> pa.Table:
@@ -329,7 +346,7 @@ def _unreadable(container: Container, dialect: Dialect, error: pa.ArrowInvalid) 
         return BadInput(
             "every row must have as many fields as the header",
             found=f"{path}, line {line}: {got} fields, but the header has {expected}",
-            remedy="Correct the line, or quote the value that contains the delimiter",
+            remedy="Correct the line, quote the value that contains the delimiter, or remove the line if it is a note",
         )
     return BadInput(
         "a CSV file must be readable",

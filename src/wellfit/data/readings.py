@@ -39,7 +39,7 @@ from wellfit.data.numerals import (
     signs_that_fit,
     without_unit,
 )
-from wellfit.data.reasons import ALTHOUGH, few_strays, odd_numbers, why_odd, why_text
+from wellfit.data.reasons import ALTHOUGH, few_strays, odd_numbers, why_dates, why_footer, why_odd, why_text
 from wellfit.exceptions import BadInput
 
 LEADING_ZEROS = "codes: leading zeros"
@@ -150,14 +150,16 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
 
 def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
     """Return the reading with numbers and words that may mean missing, unless the user has typed the column."""
-    stored = stored_as(found.values)
+    stored, said = stored_as(found.values), ""
+    odd: tuple[str, ...] = ()
     if stored == "string" and found.reading.why.startswith(ALTHOUGH):
-        return replace(found.reading, odd=few_strays(found.values.combine_chunks()))
-    if kind or stored not in ("integer", "float"):
-        return found.reading
-    odd = odd_numbers(found.values)
-    why = "; ".join(filter(None, (found.reading.why, why_odd(found.values, odd) if odd else "")))
-    return replace(found.reading, why=why, odd=odd)
+        odd = few_strays(found.values.combine_chunks())
+    elif stored == "string":
+        said = why_footer(found.values)
+    elif not kind and stored in ("integer", "float"):
+        odd = odd_numbers(found.values)
+        said = why_odd(found.values, odd) if odd else why_dates(found.values) if stored == "integer" else ""
+    return replace(found.reading, why="; ".join(filter(None, (found.reading.why, said))), odd=odd)
 
 
 def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:

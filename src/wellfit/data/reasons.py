@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellfit.data.moments import ORDER_WORDS, ORDERS, moments_in, written_dates
-from wellfit.data.numerals import PLAIN, number_text, unit_behind
+from wellfit.data.numerals import PLAIN, are_numbers, number_text, unit_behind
 
 ALTHOUGH = "text, although"
 MOSTLY = 0.8  # from this share of like values on, a column that is still text gets a reason
-_LIKE_A_NUMBER = r"^[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
+_LIKE_A_NUMBER = r"^'?[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
 _LIKE_A_DATE = (
     r"^\D{0,12}\d{1,4}(?:[-/.]\d{1,2}[-/.]\d{2,4}|[-/ .]{1,2}[A-Za-zÀ-ÿ]{3,10}[-/ .,]{1,2}\d{2,4})(?:[T ,].*)?$"
 )
@@ -27,6 +27,11 @@ _MOST_STRAYS = 5
 _DIGITS = re.compile(r"\d+")
 _SENTINEL = re.compile(r"-?(9+\.?9*|8+\.?8*|7+\.?7*)(\.0+)?")
 _LARGEST = frozenset({2.0**31 - 1, -(2.0**31), 32767.0, -32768.0, 65535.0, 1e20, -1e20, 1e30, -1e30})
+_ENGLISH_FOOTERS = ("total", "totals", "grand total", "sum", "subtotal", "average", "mean")
+_FOOTERS = frozenset((*_ENGLISH_FOOTERS, "summe", "gesamt", "insgesamt", "gesamtsumme", "somme", "totale", "suma"))
+SINCE, UNTIL = 946_684_800, 2_208_988_800
+"""Seconds from 1970 to 2000 and to 2040."""
+_TEXT = pa.string()
 _FEWEST_ODD = 2  # rows
 _SHARE_OF_DIGITS = 0.01  # of the rows, for a single digit: counts have long tails
 
@@ -50,9 +55,19 @@ def _written_unlike(known: pa.Array) -> str:
     looks = like_numbers(known)
     if _share(looks) < MOSTLY:
         return ""
+    if _share(are_numbers(pa.array(_some(known.filter(looks)), _TEXT))) < MOSTLY:
+        return ""  # phone numbers, addresses, versions
     if _share(looks) < 1:
         return f"{ALTHOUGH} {_shown(_share(looks))} look like numbers: {_others(known, looks)}"
     return f"text, though it looks like numbers: they are written in different ways, such as {_ways(known)}"
+
+
+def _limits(known: pa.Array) -> str:
+    limits = pc.match_substring_regex(known, r"^[<>≤≥~≈]\s*[-+]?\d[\d.,]*$")
+    if not _share(limits) or _share(pc.or_(limits, like_numbers(known))) < MOSTLY:
+        return ""
+    example = known.filter(limits)[0].as_py()
+    return f"{ALTHOUGH} {_shown(1 - _share(limits))} are numbers, the others limits such as {example!r}: write numbers"
 
 
 def _with_units(known: pa.Array) -> str:
@@ -109,7 +124,7 @@ def _dates(known: pa.Array) -> str:
 
 def _months(known: pa.Array) -> str:
     """Return why a column may hold months or other dates that are read only if the user asks for dates; or ""."""
-    some = pa.array(_some(known), pa.string())
+    some = pa.array(_some(known), _TEXT)
     if pc.all(pc.match_substring_regex(some, r"^\d+$")).as_py() or written_dates(some, asked=True) is None:
         return ""
     return f"{ALTHOUGH} these may be months such as {some[0].as_py()!r}: if so, pass --types COLUMN=date"
@@ -123,7 +138,7 @@ def like_numbers(texts: pa.Array) -> pa.Array:
 def strays(texts: pa.Array) -> pa.Array:
     """Return the different texts that are not numbers, in a column that mostly looks like numbers; or none."""
     looks = like_numbers(texts)
-    return pc.unique(texts.filter(pc.invert(looks))) if _share(looks) >= MOSTLY else pa.array([], pa.string())
+    return pc.unique(texts.filter(pc.invert(looks))) if _share(looks) >= MOSTLY else pa.array([], _TEXT)
 
 
 def few_strays(texts: pa.Array) -> tuple[str, ...]:
@@ -134,6 +149,7 @@ def few_strays(texts: pa.Array) -> tuple[str, ...]:
 
 
 _REASONS: Sequence[Callable[[pa.Array], str]] = (
+    _limits,
     _mostly_numbers,
     _with_units,
     _durations,
@@ -172,6 +188,29 @@ def _others(known: pa.Array, fit: pa.Array) -> str:
     if count == 1 and row == len(known) - 1:
         return f"only {known[row].as_py()!r} in row {row + 1}, the last, is not: remove it if it is a total or a note"
     return f"{count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
+
+
+def why_footer(texts: pa.ChunkedArray) -> str:
+    """Return that the last row looks like the total of the others, by a word that no other row has; or ""."""
+    last = texts[len(texts) - 1].as_py() if len(texts) else None
+    if last is None or last.rstrip(" :").casefold() not in _FOOTERS or pc.sum(pc.equal(texts, last)).as_py() > 1:
+        return ""
+    return f"the last row says {last!r}: leave it out if it is a total"
+
+
+def why_dates(column: pa.ChunkedArray) -> str:
+    """Return that whole numbers may be dates, written as 20231231 or in seconds since 1970; or ""."""
+    bounds = pc.min_max(column).as_py()
+    if bounds["min"] is None or bounds["max"] - bounds["min"] < _MOST_NAMED:
+        return ""
+    low, high = bounds["min"], bounds["max"]
+    if low >= 19_000_101 and high <= 20_991_231:
+        numbers = np.asarray(column.drop_null())
+        month, day = numbers // 100 % 100, numbers % 100
+        is_date = bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+    else:
+        is_date = any(low / scale >= SINCE and high / scale <= UNTIL for scale in (1, 1000))
+    return f"whole numbers that may be dates, {low} to {high}: if so, pass --types COLUMN=date" if is_date else ""
 
 
 def odd_numbers(column: pa.ChunkedArray) -> tuple[str, ...]:

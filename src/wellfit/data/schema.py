@@ -136,7 +136,7 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     _require_kinds(types)
     rows = _labelled(table, target)
     kinds = {
-        name: cast(Kind, types[name].partition("-")[0]) if types.get(name) else infer_kind(rows.column(name))
+        name: cast(Kind, types[name].partition("-")[0]) if types.get(name) else infer_kind(table.column(name))
         for name in table.column_names
     }
     task = _asked_task(task, types.get(target, ""), name=target)
