@@ -165,3 +165,13 @@ def test_a_file_that_cannot_be_used_is_one_message(shell, capsys, old, new, foun
     path.write_text(text.replace(old, new, 1))
     assert main(["study", str(path), "--quiet"]) == 2
     assert found in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sklearn_pipeline", "pytorch_loop"])
+def test_an_example_runs_to_its_end(tmp_path, name):
+    script = ROOT / "examples" / "study" / f"{name}.py"
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "a study of" in done.stdout
+    body = wf.open_experiment(tmp_path / f"{name}.wellfit").to_json()
+    assert body["steps"][0]["board"] == "optimization"
+    assert body["failed"] == 0

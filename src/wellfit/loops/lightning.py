@@ -22,6 +22,7 @@ from wellfit.loops.outputs import (
     OutputKind,
     Pair,
     Reading,
+    Teller,
     Trial,
     check_options,
     decide,
@@ -59,6 +60,7 @@ class DiagnosisCallback(pl.Callback):
         dev: the place or the key of the validation loader that is dev, if there are several.
         train_dev: the place or the key of the one with rows of the training distribution that were not trained on.
         write: a function that receives the text.
+        trial: what `wellfit.Study.ask` returned: the predictions are told to the study.
         **options: as for `wellfit.diagnose_predictions`: goal, human_error, human_rows, optimal_error, tolerance.
 
     Attributes:
@@ -73,6 +75,7 @@ class DiagnosisCallback(pl.Callback):
         dev: Name | None = None,
         train_dev: Name | None = None,
         write: Callable[[str], object] = print,
+        trial: Teller | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class DiagnosisCallback(pl.Callback):
         self._outputs = outputs
         self._named = {"train_dev": train_dev, "dev": dev}
         self._write = write
+        self._trial = trial
         self._options = options
         self._forget()
 
@@ -149,6 +153,8 @@ class DiagnosisCallback(pl.Callback):
         try:
             self.diagnosis = self._diagnosed(trainer, pl_module)
         except BadInput as error:
+            if self._trial is not None:
+                raise  # a study that is not told would ask for the same fit again
             # The fit is done and must not be lost: what could be known of this was refused before it.
             self._write(f"No diagnosis: {error}")
         else:
@@ -159,6 +165,8 @@ class DiagnosisCallback(pl.Callback):
         with _validating(trainer, module):
             for part, each in self._loaders(trainer).items():
                 pairs[part] = self._pair(trainer, module, each, part=part)
+        if self._trial is not None:
+            self._trial.tell(**pairs)
         options = dict(self._options)
         if self._reading is not None and self._reading.loss.compares == "values" and options.get("goal") is None:
             options["goal"] = "rmse"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -26,6 +26,15 @@ from wellfit.records.goals import goal_named
 OutputKind = Literal["logits", "probabilities", "values"]
 """The names of kinds that a user may give."""
 Pair: TypeAlias = tuple[Integers | Floats, Floats]
+
+
+class Teller(Protocol):
+    """A trial of a study, which is told the predictions of a fit."""
+
+    def tell(self, **told: Any) -> None:
+        """Tell train=(y, p), dev=(y, p) and, if there is one, train_dev."""
+
+
 ASK = 'Give the callback outputs="logits", "probabilities" or "values"'
 _SUM_SLACK = 1e-4
 _KEYS = ("logits", "prediction", "predictions", "preds", "y_hat", "output", "outputs", "probabilities", "probs")

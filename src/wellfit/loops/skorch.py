@@ -20,7 +20,17 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
 from wellfit.loops.batches import as_written, evaluating, first_batch, rows_of
-from wellfit.loops.outputs import LossSpy, OutputKind, Pair, Reading, Trial, check_options, decide, second_softmax
+from wellfit.loops.outputs import (
+    LossSpy,
+    OutputKind,
+    Pair,
+    Reading,
+    Teller,
+    Trial,
+    check_options,
+    decide,
+    second_softmax,
+)
 from wellfit.records.goals import goal_named
 
 _EVEN = 0.5
@@ -45,6 +55,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         tolerance: the largest gap that does not matter.
         outputs: what the module returns, if the criterion is not one of torch: "logits", "probabilities" or "values".
         write: a function that receives the text.
+        trial: what `wellfit.Study.ask` returned: the predictions are told to the study.
 
     Attributes:
         diagnosis_: the diagnosis of the last fit.
@@ -60,6 +71,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         tolerance: float | None = None,
         outputs: OutputKind | None = None,
         write: Callable[[str], object] = print,
+        trial: Teller | None = None,
     ) -> None:
         # skorch clones a net by these names.
         self.goal = goal
@@ -69,6 +81,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         self.tolerance = tolerance
         self.outputs = outputs
         self.write = write
+        self.trial = trial
 
     def initialize(self) -> DiagnosisCallback:
         """Forget the parts of an earlier fit."""
@@ -106,6 +119,8 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         try:
             self.diagnosis_ = self._diagnosed(net)
         except BadInput as error:
+            if self.trial is not None:
+                raise  # a study that is not told would ask for the same fit again
             # The fit is done and must not be lost: what could be known of this was refused before it.
             self.write(f"No diagnosis: {error}")
         else:
@@ -114,6 +129,8 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
     def _diagnosed(self, net: NeuralNet) -> Diagnosis:
         with kept_generators(), evaluating(net.module_):
             pairs = {part: self._pair(net, dataset, part=part) for part, dataset in self._parts.items()}
+        if self.trial is not None:
+            self.trial.tell(**pairs)
         options = self._options()
         if self._reading is not None and self._reading.loss.compares == "values" and self.goal is None:
             options["goal"] = "rmse"

@@ -56,7 +56,12 @@ class Trial:
     why: str
     seed: int = 0
     config: Config = field(repr=False)
+    study: Study = field(repr=False, compare=False)
     began: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    def tell(self, fit: Fit | None = None, **told: Any) -> None:
+        """Tell its result to the study that asked; see `Study.tell`."""
+        self.study.tell(self, fit, **told)
 
 
 class Study(Rendered):
@@ -381,13 +386,16 @@ class Study(Rendered):
     def __str__(self) -> str:
         return str(self.experiment)
 
+    def __deepcopy__(self, _memo: Mapping[int, Any]) -> Study:
+        return self  # it stands for its folder: a copy of a callback tells the same study
+
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
 
     def _trial(self, asked: Asked) -> Trial:
         config = asked.config
         knobs = values_of(self.knobs, config)
-        return Trial(number=asked.number, knobs=knobs, why=asked.why, seed=config.seed, config=config)
+        return Trial(number=asked.number, knobs=knobs, why=asked.why, seed=config.seed, config=config, study=self)
 
     @contextmanager
     def _writing(self) -> Iterator[Journal]:
