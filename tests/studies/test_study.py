@@ -93,6 +93,20 @@ def test_report_diagnose_compare_and_print_work_on_the_folder(tmp_path):
     assert [pair.knob for pair in compared.knobs] == ["width"]
 
 
+def test_one_remedy_and_a_branch_go_their_own_way_in_the_same_folder(tmp_path):
+    followed(_study(tmp_path), small)
+    one = _study(tmp_path, only="regularize", idea="does it help at all?")
+    followed(one, small)
+    assert [step["kind"] for step in one.to_json()["steps"]] == ["regularize"]
+    assert one.to_json()["steps"][0]["idea"] == "does it help at all?"
+    followed(_study(tmp_path), small)
+    whole = _study(tmp_path).to_json()
+    branch = _study(tmp_path, branch=1, tolerance=0.2)
+    before = whole["fits"]
+    assert branch.ask() is None
+    assert branch.to_json()["fits"] >= before
+
+
 def test_only_numbers_are_told_with_wider_intervals(tmp_path):
     def numbers(knobs):
         found = small(knobs)
@@ -155,6 +169,8 @@ def test_out_of_memory_makes_larger_sizes_infeasible(tmp_path):
         pytest.param({"budget": "soon"}, "16fits", id="budget"),
         pytest.param({"budget": "0fits"}, "16fits", id="no fits"),
         pytest.param({"human_error": 3.0}, "human", id="reference"),
+        pytest.param({"only": "ensemble"}, "regularize", id="a remedy without knobs"),
+        pytest.param({"repeats": -1}, "repeats", id="repeats"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused_before_anything_is_made(tmp_path, options, found):

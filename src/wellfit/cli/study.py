@@ -37,6 +37,8 @@ Roles: size, epochs, learning_rate, optimizer, choice (optimization board); deca
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="Time after which a command is ended and counts as a failed fit."
 )
+@click.option("--only", metavar="KIND", help="Carry out this one kind of remedy, such as regularize.")
+@click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from the network of this step.")
 @click.option("--idea", metavar="TEXT", help="Your reason for the study; kept with each step.")
 def study(
     *,
@@ -45,6 +47,8 @@ def study(
     budget: str | None,
     workers: int | None,
     timeout: float | None,
+    only: str | None,
+    branch: int | None,
     idea: str | None,
 ) -> None:
     """Apply the recipe to your own training program: diagnose, then reduce bias first and variance second.
@@ -60,6 +64,6 @@ def study(
     given = {name: value for name, value in (("workers", workers), ("timeout", timeout)) if value is not None}
     of_study = {**asked.of_study, **({} if budget is None else {"budget": budget})}
     with session.watching() as notify:
-        made = wf.Study(asked.folder, knobs=asked.knobs, idea=idea, notify=notify, **of_study)
+        made = wf.Study(asked.folder, knobs=asked.knobs, only=only, branch=branch, idea=idea, notify=notify, **of_study)
         made.run_command(asked.command, folder=file.parent, **{**asked.of_run, **given})
     show_experiment(session, made.experiment)

@@ -15,7 +15,7 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import present
 from wellfit.exceptions import Refusal
 from wellfit.experiment.prepared import ReferenceModels
-from wellfit.experiment.request import last_plan
+from wellfit.experiment.request import last_plan, network_at
 from wellfit.experiment.run import PlanRecall
 from wellfit.experiment.told import ASK, StudyWorkspace
 from wellfit.journal.history import CANDIDATE
@@ -46,6 +46,7 @@ class StudyRequest:
     reference: Mapping[str, Any]
     rules: Rules
     repeats: int = 0
+    branch: int | None = None
 
     @property
     def asked(self) -> Json:
@@ -56,6 +57,7 @@ class StudyRequest:
             "reference": {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()},
             "only": self.rules.only,
             "repeats": self.repeats,
+            **({} if self.branch is None else {"branch": self.branch}),
         }
 
     @property
@@ -114,6 +116,8 @@ class Driver:
             Wanted: they were not tried yet.
             Refusal: they failed three times.
         """
+        if self.request.branch is not None:
+            return Config.from_json(self._branch_start())
         config = start_of(self.knobs)
         for _ in range(LOWER_RATES):
             failures = self.log.failures.get(config.identity, [])
@@ -127,6 +131,20 @@ class Driver:
             config = lower
         self._require_hope(config)
         return config
+
+    def _branch_start(self) -> Json:
+        """Return the config from which a branch goes on: that of a step of the plan before it, found once."""
+        known = next(
+            (each.body for each in self.workspace.entries("branch") if each.key == self.request.identity), None
+        )
+        if known is None:
+            own = self.request.identity
+            entries = [each for each in self.workspace.entries() if each.body.get("plan") != own]
+            body = {"config": network_at(entries, self.request.branch or 0)["config"]}
+            with self.workspace.reading() as journal:
+                known = journal.append("branch", body, key=own).body
+        found: Json = known["config"]
+        return found
 
     def _require_hope(self, config: Config) -> None:
         """Refuse to try knobs again at which this process has seen three failures in a row."""

@@ -28,10 +28,11 @@ from wellfit.records.goals import goal_named
 from wellfit.studies.command import Command
 from wellfit.studies.fit import Fit, NotFinite, Read, read_fit
 from wellfit.studies.following import Driver, StudyRequest
-from wellfit.studies.knobs import checked_knobs, values_of
+from wellfit.studies.knobs import OwnKnob, checked_knobs, values_of
 from wellfit.studies.log import Asked, Failure, StudyLog, failure_from
 from wellfit.studies.noise import noise_of
 from wellfit.studies.processes import Crew, leave_if_imported, picklable
+from wellfit.studies.remedies import shelf_of_study
 from wellfit.studies.running import InThisProcess, Knobs, Loop, Runner
 from wellfit.studies.tracker import SLACK_SHARE, parse_study_budget
 
@@ -89,13 +90,15 @@ class Study(Rendered):
         budget: "16fits", "2h" or seconds: an upper limit for all fits; 24 fits when None.
         repeats: fits of the first knobs with further seeds (`trial.seed`), to measure the noise between seeds; a gain
             inside it is then no gain.
-        only: carry out this one kind of remedy.
+        only: carry out this one kind of remedy, such as "regularize".
+        branch: go on from the network of this step of the study's last plan, along another path.
         idea: your reason for the study; kept with each step.
         sealed_test: a sealed test set, to be opened once by `unseal`.
         notify: receives events.
 
     Raises:
-        BadInput: a knob without a role, a start outside its range, or a reference out of range.
+        BadInput: a knob without a role, a start outside its range, a reference out of range, or a remedy for which
+            there is no knob.
         Refusal: the folder contains something else, or a study of other knobs or another goal.
     """
 
@@ -112,6 +115,7 @@ class Study(Rendered):
         budget: str | float | None = None,
         repeats: int = 0,
         only: str | None = None,
+        branch: int | None = None,
         idea: str | None = None,
         sealed_test: SealedTest | None = None,
         notify: Notify = ignore_events,
@@ -129,11 +133,13 @@ class Study(Rendered):
             "tolerance": tolerance,
         }
         referred(given, goal=self.goal)
+        _require_options(only, repeats, self.knobs)
         self._request = StudyRequest(
             budget=parse_study_budget(DEFAULT_BUDGET if budget is None else budget),
             reference=given,
             rules=Rules(only=only, idea=idea),
             repeats=repeats,
+            branch=branch,
         )
         self._sealed, self._notify = sealed_test, notify
         self.workspace = StudyWorkspace(self._made())
@@ -479,6 +485,19 @@ class Study(Rendered):
         self._given.discard(identity)
         self._log.fresh[identity] = self._log.fresh.get(identity, 0) + 1
         self._notify({"event": "failed", "number": asked.number, "reason": failure.words})
+
+
+def _require_options(only: str | None, repeats: int, knobs: Mapping[str, OwnKnob]) -> None:
+    """Refuse a remedy that no knob carries out, and a number of repeats that is none."""
+    shelf = shelf_of_study(knobs, is_infeasible=lambda _config: False)
+    if only is not None and only not in shelf.kinds:
+        raise BadInput(
+            f"only takes one of {', '.join(shelf.kinds)}",
+            found=repr(only),
+            remedy="Choose one of them, or leave it out",
+        )
+    if not isinstance(repeats, int) or repeats < 0:
+        raise BadInput("repeats must be a whole number, 0 or more", found=repr(repeats), remedy="Give such a number")
 
 
 def _as_fit(fit: Fit | None, told: Mapping[str, Any]) -> Fit:
