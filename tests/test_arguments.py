@@ -42,7 +42,7 @@ SWAPPED = {
 
 @pytest.mark.parametrize("name", SWAPPED)
 def test_predictions_before_labels_are_refused(name):
-    with pytest.raises(wf.BadInput, match="Exchange the two"):
+    with pytest.raises(wf.BadInput, match="Swap the two"):
         wf.diagnose_predictions(train=SWAPPED[name], dev=SWAPPED[name])
     target, prediction = SWAPPED[name][1], SWAPPED[name][0]
     wf.diagnose_predictions(train=(target, prediction), dev=(target, prediction))

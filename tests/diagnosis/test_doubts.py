@@ -99,7 +99,10 @@ def test_a_class_that_only_dev_has_is_named_before_the_variance():
     names = np.array(["bird", "cat", "dog"])
     y2[:60] = 2
     found = wf.diagnose_predictions(train=(names[y], names[y]), dev=(names[y2], names[np.minimum(y2, 1)]))
-    assert fired(found)["WF215"] == "Train has no row of dog (60 rows of dev); 60 of the 60 errors on dev are there."
+    assert (
+        fired(found)["WF215"]
+        == "Train has no rows of dog (60 rows of dev); 60 of the 60 errors on dev are in these rows."
+    )
     assert found.leading[0].code == "WF215"
     assert "WF215" not in fired(wf.diagnose_predictions(train=(names[y], names[y]), dev=(names[y], names[y])))
 

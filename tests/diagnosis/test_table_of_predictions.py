@@ -26,15 +26,15 @@ def test_predictions_that_contradict_the_probabilities_are_counted():
     assert not any("column prediction" in note for note in diagnose_table(table(prediction=said)).notes)
     other = np.where(np.arange(ROWS) % 10 == 0, NAMES[(P <= 0.5).astype(int)], said)
     found = diagnose_table(table(prediction=other))
-    assert any("not the most probable class in 60 of 600 rows" in note for note in found.notes)
+    assert any("in 60 of 600 rows the column prediction differs" in note for note in found.notes)
     assert found.errors.dev.value == pytest.approx((said != NAMES[Y])[400:].mean())
     scores = diagnose_table(table(prediction=P))
-    assert any("none of the classes" in note for note in scores.notes)
+    assert any("not among the classes" in note for note in scores.notes)
 
 
 @pytest.mark.parametrize("scale", [100, 100.2])
 def test_percent_are_called_percent(scale):
-    with pytest.raises(BadInput, match="these are percent"):
+    with pytest.raises(BadInput, match="these are percentages"):
         diagnose_table(table().set_column(2, "p_no", [scale * (1 - P)]).set_column(3, "p_yes", [scale * P]))
 
 
@@ -48,8 +48,8 @@ RENAMED = {  # columns, the one that is missing, and what to do
     "near": (["Splits", "y", "prediction"], "split", "Rename 'Splits'"),
     "of-y": (["split", "y_true", "prediction"], "y", "Rename 'y_true'"),
     "of-the-prediction": (["split", "y", "y_pred"], "prediction", "Rename 'y_pred'"),
-    "nothing-near": (["age", "y", "prediction"], "split", "Name the column that has it 'split'"),
-    "never-one-of-its-own": (["split", "prediction", "p_y"], "y", "Name the column that has it 'y'"),
+    "nothing-near": (["age", "y", "prediction"], "split", "Rename the column that contains it to 'split'"),
+    "never-one-of-its-own": (["split", "prediction", "p_y"], "y", "Rename the column that contains it to 'y'"),
 }
 
 

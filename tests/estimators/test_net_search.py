@@ -153,7 +153,7 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
     ("arguments", "message"),
     [
         ({"rule": "two_se"}, "rule must be best or one_se; found rule='two_se'"),
-        ({"goal": "rmse"}, "goal rmse is for regression"),
+        ({"goal": "rmse"}, "goal rmse must be used with a regression target"),
         ({"goal": "accuracy"}, "a goal must be one of"),
         ({"l2": 5.0}, "a knob must not be both searched and set; found l2=5.0"),
         ({"dropout": 0.5}, "a knob must not be both searched and set; found dropout=0.5"),

@@ -119,7 +119,7 @@ def test_another_split_or_target_is_refused(finished, cancer_csv):
         ({"budget": "soon"}, "a budget must be a time"),
         ({"only": "pray"}, "--only must be one of"),
         ({"target": "targets"}, "Did you mean 'target'"),
-        ({"goal": "rmse"}, "goal rmse is for regression"),
+        ({"goal": "rmse"}, "goal rmse must be used with a regression target"),
     ],
 )
 def test_bad_input_leaves_no_folder(cancer_csv, tmp_path, options, message):

@@ -84,10 +84,10 @@ def test_copies_between_train_and_dev_are_found():
         assert found.status == "fired"
         assert "Exact copies of training rows" in found.evidence
     assert {each.code: each for each in wf.diagnose_estimator(model, X, Y).findings}["WF203"].status == "passed"
-    assert "only copies were looked for" in str(wf.diagnose_estimator(model, X, Y))
+    assert "only checked for copies" in str(wf.diagnose_estimator(model, X, Y))
 
 
 def test_what_is_no_table_is_said_not_to_be_looked_at():
     texts = [f"{'good' if label else 'bad'} {row % 7}" for row, label in enumerate(Y)]
     model = make_pipeline(CountVectorizer(), LogisticRegression())
-    assert "the rows were not looked at" in str(wf.diagnose_estimator(model, texts, Y))
+    assert "the rows were not checked for copies" in str(wf.diagnose_estimator(model, texts, Y))

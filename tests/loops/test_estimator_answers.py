@@ -204,7 +204,7 @@ LABELS = make_multilabel_classification(100, 4, random_state=0)[1]
         (lambda: wf.diagnose_estimator(NeverFitted(), X[:100], LABELS), "one label"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, goal="log_loss"), "probabilities"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, np.arange(600) % 3, goal="auc"), "two classes"),
-        (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, goal="rmse"), "goal rmse is for"),
+        (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, goal="rmse"), "goal rmse must be used with"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(600) // 300), "two groups"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(10)), "same number of rows"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, dev=X), "must be \\(X, y\\)"),

@@ -32,7 +32,7 @@ class Decomposition(Record):
     Attributes:
         loss: "squared", "0-1" or "cross-entropy".
         total: mean loss of a training run, over rows and runs.
-        bias: bias and noise together (they cannot be told apart without the optimal error).
+        bias: bias and noise together (they cannot be separated without the optimal error).
         variance: the variation between runs; for the 0-1 loss, its net effect, which is negative on biased rows.
         trainings: M, the number of runs.
         varied: what differed between the runs.

@@ -94,10 +94,10 @@ def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
 
 
 def class_without_training_rows(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF215: fired where dev has a class of which train has no row, if chance hardly explains that.
+    """WF215: fires if dev has a class that does not occur in train, and chance can hardly explain this.
 
-    Of k rows of a class, all are among the n dev rows, and none among the N training rows, with a probability of
-    (n / (N + n))^k; by Bonferroni it is multiplied by the number of classes in dev.
+    If a class has k rows, the probability that all of them are among the n dev rows and not among the N training rows
+    is (n / (N + n))^k. By Bonferroni, it is multiplied by the number of classes in dev.
     """
     if goal.task != "classification" or "train" not in predicted.parts:
         return finding("WF215", fired=None, evidence=_NO_CLASS if goal.task != "classification" else UNCHECKED)
@@ -111,11 +111,13 @@ def class_without_training_rows(*, goal: Goal, predicted: Predicted) -> Finding:
     rows = np.isin(dev, classes[absent])
     wrong = int((prediction[rows].argmax(axis=1) != dev[rows]).sum())
     all_wrong = int((prediction.argmax(axis=1) != dev).sum())
-    said = f"Train has no row of {named}"
+    said = f"Train has no rows of {named}"
     chance = len(classes) * (len(dev) / (len(train) + len(dev))) ** int(counts[absent].max())
     if chance > BY_CHANCE:
-        return finding("WF215", fired=None, evidence=f"Cannot tell: {said}; so few may be chance.")
-    return finding("WF215", fired=True, evidence=f"{said}; {wrong:,} of the {all_wrong:,} errors on dev are there.")
+        return finding("WF215", fired=None, evidence=f"Cannot tell: {said}, which may be due to chance.")
+    return finding(
+        "WF215", fired=True, evidence=f"{said}; {wrong:,} of the {all_wrong:,} errors on dev are in these rows."
+    )
 
 
 def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted) -> Finding:

@@ -1,8 +1,8 @@
 """The number of wrong labels, and the gain in precision from auditing m rows.
 
-Without an audit, wrong labels cannot be distinguished from overlapping classes, except in rows of which models that
-were not trained on them are surest. Labels that disagree even there are wrong, or no row is easy. One network alone is
-not enough, since it may be sure and wrong (if it overfits) or sure of nothing (if it underfits). The same must
+Without an audit, wrong labels cannot be distinguished from overlapping classes, except in rows about which models that
+were not trained on them are most certain. Labels that disagree even there are wrong, or no row is easy. One network
+alone is not enough, since it may be sure and wrong (if it overfits) or sure of nothing (if it underfits). The same must
 therefore hold for a second model of a different kind.
 """
 
@@ -98,7 +98,7 @@ def observed_error(error: float, *, noise: float, classes: int) -> float:
 
 
 def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats | None = None) -> Suspicion | None:
-    """Look at the labels [rows] of the rows of which a model is surest; None for fewer than 200 rows.
+    """Look at the labels [rows] of the rows about which a model is most certain; None for fewer than 200 rows.
 
     The probabilities [rows, classes] come from a model that was not trained on the rows, and `rival` comes from a
     different kind of model.
@@ -144,14 +144,14 @@ class Yardstick:
 
 
 def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
-    """WF209: fires if over 2 % of the rows of which a model is surest have a different label, by the lower limit."""
+    """WF209: fires if over 2 % of the rows about which a model is most certain have a different label."""
     if found is None:
         why = f"This check needs {FEWEST_ROWS} rows with probabilities from a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)
     rate = found.rate
     said = (
-        f"Of the {rate.rows:,} rows of which a model is surest, {100 * rate.low:.1f} to {100 * rate.high:.1f} % have "
-        "a different label"
+        f"Of the {rate.rows:,} rows about which a model is most certain, {100 * rate.low:.1f} to "
+        f"{100 * rate.high:.1f} % have a different label"
     )
     if rate.high <= MATERIAL:
         return finding("WF209", fired=False, evidence=f"{said}.", interval=rate)

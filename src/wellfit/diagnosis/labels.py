@@ -137,7 +137,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
         raise BadInput(
             f"probabilities in {name} must be between 0 and 1 and add up to 1",
             found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
-            remedy="Divide by 100: these are percent" if _in_percent(table) else "Apply the softmax first",
+            remedy="Divide by 100, since these are percentages" if _in_percent(table) else "Apply the softmax first",
         )
     return table
 

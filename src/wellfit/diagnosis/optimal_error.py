@@ -73,7 +73,7 @@ def reference(
         )
     if human_error == 1 and goal.is_rate and not goal.higher_is_better:
         raise BadInput(
-            "human_error must be below 1: people who are always wrong are no reference",
+            "human_error must be below 1, because people who are always wrong are not a reference",
             found="1, which is 100%",
             remedy="Write 1% as .01",
         )

@@ -18,7 +18,7 @@ from wellfit.records.units import Unit
 Gaps: TypeAlias = Mapping[GapName, Gap | None]
 
 _ABSENT: Mapping[GapName, str] = {
-    "mismatch": "There is no train-dev set, so variance and mismatch cannot be told apart. If deployment data may "
+    "mismatch": "There is no train-dev set, so variance and mismatch cannot be separated. If deployment data may "
     "differ from the training data, add a sample of it.",
     "dev_overfit": "There is no test error yet.",
 }

@@ -142,7 +142,7 @@ def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]
         raise BadInput(
             f"{name} must be (y, prediction), in this order",
             found="probabilities first, and labels second",
-            remedy="Exchange the two",
+            remedy="Swap the two",
         )
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
@@ -164,7 +164,7 @@ def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]
 
 
 def _is_swapped(target: Array, prediction: Array) -> bool:
-    """Return True if y holds probabilities and the prediction labels: only the other way round makes sense."""
+    """Return True if y contains probabilities and the prediction contains labels, so that the two must be swapped."""
     if target.dtype.kind != "f" or prediction.ndim != 1 or len(target) != len(prediction):
         return False
     inside = bool((target >= 0).all() and (target <= 1).all() and (target % 1 > 0).any())

@@ -93,7 +93,7 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[P
         why = f"The {_joined([gap.kind.noun for gap in close])} is {TOO_CLOSE}."
         asked.append(Prescribed("none", "none", close[0].name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
-        why = "Give --human-error (or --optimal-error), because without it nobody can tell whether the bias is high."
+        why = "Give --human-error (or --optimal-error), because the bias cannot be judged without it."
         asked.append(Prescribed("none", "none", "avoidable_bias", 0.0, why))
     return asked
 

@@ -300,7 +300,7 @@ def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkO
         train, rival = rows.under(network).train, replace(rows.dev, losses=network.rival)
         found = find_regions(train, rival, tolerance=tolerance, seed=rows.seed)
     base = 0.0 if network.rival is None else float(network.rival.mean())
-    said = f"the train {rows.goal.noun} is above a reference model's on dev"
+    said = f"the train {rows.goal.noun} is above that of a reference model on dev"
     return _of_regions("WF108", found, unit=Unit(rows.goal), base=base, said=said)
 
 

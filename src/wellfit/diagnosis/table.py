@@ -25,7 +25,7 @@ _USUAL: Mapping[str, Sequence[str]] = {
     "y": ("y_true", "target", "label", "true", "truth", "actual", "y_test"),
     "prediction": ("pred", "y_pred", "yhat", "y_hat", "predicted", "predictions", "preds", "output"),
 }
-"""Other names that programs give to the columns."""
+"""Other names that programs give to these columns."""
 
 
 def diagnose_table(
@@ -138,14 +138,14 @@ def _require(table: pa.Table, column: str) -> None:
 
 
 def _name_for(column: str, present: Sequence[str]) -> str:
-    """Return the remedy for a missing column: one with a similar name, unless it is another of those looked for."""
+    """Return the remedy for a missing column: rename one with a similar name, unless that has another role."""
     others = [name for name in present if name not in OWN and not name.startswith(PREFIX)]
     folded = {name.casefold(): name for name in others}
     close = difflib.get_close_matches(column, folded, n=1, cutoff=_ALIKE)
     usual = [folded[word] for word in _USUAL[column] if word in folded]
     if name := next(iter(usual), folded[close[0]] if close else None):
         return f"Rename {name!r}?"
-    return f"Name the column that has it {column!r}"
+    return f"Rename the column that contains it to {column!r}"
 
 
 def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
@@ -185,7 +185,7 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
 
 
 def _beside_probabilities(table: pa.Table) -> tuple[str, ...]:
-    """Return a note if a column prediction says something else than the probabilities, which are used."""
+    """Return a note if the column prediction differs from the probabilities, which are used instead."""
     if "prediction" not in table.column_names:
         return ()
     prediction, classes = _prediction(table, array_of("column y", _plain(table["y"])))
@@ -194,13 +194,19 @@ def _beside_probabilities(table: pa.Table) -> tuple[str, ...]:
     named = np.array([_text(label) for label in classes])
     said = np.array([_text(label) for label in table["prediction"].to_numpy()])
     if not np.isin(said, named).any():
-        return ("column prediction was not used: the columns p_<class> were, and its values are none of the classes.",)
+        return (
+            (
+                "the column prediction was not used, because there are columns p_<class>, and its values are not among "
+                "the classes."
+            ),
+        )
     other = int((said != named[prediction.argmax(axis=1)]).sum())
     if not other:
         return ()
     return (
-        f"column prediction is not the most probable class in {other:,} of {len(said):,} rows: the columns p_<class> "
-        "were used. To judge column prediction (a threshold of its own, say), leave them out.",
+        f"in {other:,} of {len(said):,} rows the column prediction differs from the most probable class; the columns "
+        "p_<class> were used. To judge the column prediction (if it uses a different threshold, for example), leave "
+        "these columns out.",
     )
 
 

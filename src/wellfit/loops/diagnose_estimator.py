@@ -27,10 +27,10 @@ LEAST_GROUPS = 2
 """Fewest dev groups from which an interval can be computed."""
 _SCORE_SLACK = 1e-9
 _ONLY_COPIES = (
-    "of the rows, only copies were looked for: wf.diagnose_predictions(..., features=...) looks for other leaks, "
-    "mismatch and regions too."
+    "the rows were only checked for copies; wf.diagnose_predictions(..., features=...) also checks for other leaks, "
+    "mismatch and regions."
 )
-_UNSEEN_ROWS = "the rows were not looked at, not even for copies: X is no table of numbers, text, booleans and dates."
+_UNSEEN_ROWS = "the rows were not checked for copies, because X is not a table of numbers, text, booleans and dates."
 
 
 @named
@@ -205,7 +205,7 @@ def _diagnosed(fitted: Any, parts: _Parts, *, goal: Goal | None, options: dict[s
 
 
 def _with_copies(found: Diagnosis, parts: _Parts) -> Diagnosis:
-    """The diagnosis with the finding about copies (WF203), and a note on what was not looked at."""
+    """Return the diagnosis with the finding on copies (WF203), and a note on what was not checked."""
     rows = open_rows({"train": parts.train, "dev": parts.dev}, goal=found.goal)
     if rows is None:
         return replace(found, notes=(*found.notes, _UNSEEN_ROWS))

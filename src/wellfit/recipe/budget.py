@@ -41,10 +41,10 @@ LEAST_POOLED = 4
 
 
 class Means(Protocol):
-    """What the recipe asks of a budget, whatever it counts: updates, fits or seconds."""
+    """The interface of a budget for the recipe, in updates, fits or seconds."""
 
     booked: float
-    """What was paid so far, in the unit of the budget (updates where that is in seconds); restored on replay."""
+    """The amount paid so far, in the unit of the budget (in updates if that is seconds); restored on replay."""
 
     def pay(self, outcome: Outcome) -> None:
         """Record one training run."""
@@ -71,7 +71,7 @@ class Means(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """True if a budget in seconds is used up to the last second: what can be left out is left out."""
+        """True if a budget in seconds is used up to the last second, so that everything optional is left out."""
 
     @property
     def deadline(self) -> float | None:
@@ -105,8 +105,8 @@ class BudgetTracker:
     """The budget of a run and its remainder, in the budget's own unit.
 
     `spent` is the number of seconds used by earlier sessions of the same run; `start_up` is the number that this
-    session has used already, and that the same command would need again. What is left excludes the `closing` seconds,
-    in which nothing is trained any more. `clock` returns monotonic seconds.
+    session has used already, and that the same command would need again. The remainder excludes the `closing` seconds,
+    in which nothing more is trained. `clock` returns monotonic seconds.
     """
 
     budget: Budget

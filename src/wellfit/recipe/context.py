@@ -20,7 +20,7 @@ from wellfit.sweeps.executor import Executor
 
 
 class Recall(Protocol):
-    """Recalls the body of a journal entry by kind and key, or computes and records it; this is how a run continues."""
+    """A recall of the body of a journal entry by kind and key, which computes and records it if it is new."""
 
     def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
         """Return the body recorded under (kind, key), computing it if there is none."""
@@ -32,7 +32,7 @@ class Recall(Protocol):
 
 
 class Diagnose(Protocol):
-    """Diagnoses an outcome, with the reference, the tolerance and the findings on the data already bound."""
+    """The diagnosis of an outcome, with reference, tolerance and the findings on the data already bound."""
 
     def __call__(self, errors: Mapping[str, Estimate], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:
         """Diagnose losses on train, train_dev (if there is one) and dev."""
@@ -41,7 +41,7 @@ class Diagnose(Protocol):
 
 @dataclass(eq=False, kw_only=True)
 class RunContext:
-    """Trains, pays for, diagnoses and recalls networks on behalf of the steps of the recipe.
+    """The context in which the steps of a recipe train, pay for, diagnose and recall networks.
 
     A known outcome takes the executor no time, but it is paid for all the same. `best_dev_high` is the smallest upper
     limit of the dev error among the reference models. `estimates` returns the stored losses with intervals (they are

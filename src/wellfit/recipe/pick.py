@@ -54,7 +54,7 @@ class Shelf:
 
 
 def shelf_of(run: RunContext) -> Shelf:
-    """Return the remedies of a run: its own, or those of wellfit's own networks."""
+    """Return the remedies of a run: its own if it has any, and otherwise those for wellfit's networks."""
     return run.shelf if isinstance(run.shelf, Shelf) else OWN_NETWORKS
 
 
@@ -174,7 +174,7 @@ BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
 }
 """The remedies in the order of boards: train is brought closer to dev before the sweep, which dev judges."""
 OWN_NETWORKS = Shelf(first=FIRST, boards=BY_BOARD, closing=CLOSING)
-"""What a run of wellfit's own networks chooses from."""
+"""The remedies from which a run of wellfit's own networks chooses."""
 REMEDIES: Mapping[str, Remedy] = OWN_NETWORKS.kinds
 
 

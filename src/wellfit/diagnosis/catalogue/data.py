@@ -198,12 +198,12 @@ ENTRIES = (
         code="WF209",
         title="wrong labels",
         topic="labels",
-        meaning="Labels disagree with the network even on the rows of which it is surest. Either some labels are "
-        "wrong, or no row is easy.",
-        computed="Among the tenth of the dev rows of which the network is surest, wellfit counts the rows with a "
-        "different label; their share has Wilson's interval. The same is done with boosted trees, and the lower share "
-        "counts. If there is a reference for the goal error, the best dev error must also be high enough to allow for "
-        "such a share of wrong labels.",
+        meaning="Labels disagree with the network even on the rows about which it is most certain. Either some labels "
+        "are wrong, or no row is easy.",
+        computed="Among the tenth of the dev rows about which the network is most certain, wellfit counts the rows "
+        "with a different label; their share has Wilson's interval. The same is done with boosted trees, and the "
+        "lower share counts. If there is a reference for the goal error, the best dev error must also be high enough "
+        "to allow for such a share of wrong labels.",
         states=States(
             fired="the lower limit of the share is above 2 %, and the reference does not explain it.",
             passed="the upper limit of the share is at most 2 %.",
@@ -333,21 +333,22 @@ ENTRIES = (
         code="WF215",
         title="a class that train lacks",
         topic="classes in train",
-        meaning="Dev has rows of a class of which train has none. No model can learn it from these rows, and the "
-        "errors on it look like variance.",
-        computed="The classes of dev are looked for in train. Of k rows of a class, all are among the n dev rows by "
-        "chance, and none among the N training rows, with a probability of (n / (N + n))^k; it is multiplied by the "
-        "number of classes in dev (Bonferroni).",
+        meaning="Dev has rows of a class that does not occur in train. No model can learn this class from these rows, "
+        "and the errors on it look like variance.",
+        computed="wellfit looks for each class of dev in train. If a class has k rows, the probability that by chance "
+        "all of them are among the n dev rows and not among the N training rows is (n / (N + n))^k. It is multiplied "
+        "by the number of classes in dev (Bonferroni).",
         states=States(
-            fired="that probability is at most .05; the classes are named, with their rows.",
+            fired="this probability is at most .05; the evidence names the classes and their numbers of rows.",
             passed="train has rows of every class that occurs in dev.",
-            unknown="so few rows may be chance, the target is a number, or there are no training rows.",
+            unknown="the rows are so few that this may be due to chance, the target is a number, or there are no "
+            "training rows.",
         ),
-        remedy="Add rows of the class to train (split again, stratified: that is the default), or leave its rows out "
-        "of dev if the model is not meant to know it.",
-        caution="Where whole groups, times or sources are held out on purpose, new classes are part of the question: "
-        "then the error is right, and only more kinds of rows help.",
-        commands=(DIAGNOSE, Command("wellfit diagnose predictions.csv", "the same for any model's predictions")),
+        remedy="Add rows of the class to train (split again with stratification, which is the default), or leave its "
+        "rows out of dev if the model is not supposed to know the class.",
+        caution="If whole groups, times or sources are held out on purpose, new classes are part of the task. Then "
+        "the error is right, and only more kinds of rows help.",
+        commands=(DIAGNOSE, Command("wellfit diagnose predictions.csv", "checks the predictions of any model")),
         source="A count.",
     ),
 )

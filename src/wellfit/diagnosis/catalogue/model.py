@@ -71,8 +71,8 @@ ENTRIES = (
         computed="The train error is compared with the lower limit of the optimal error. If the train error is lower, "
         "the avoidable bias is 0; it is never negative.",
         states=States(
-            fired="the train error is below the lower limit of the optimal error by more than chance explains on so "
-            "many rows.",
+            fired="the train error is below the lower limit of the optimal error by more than chance can explain for "
+            "this number of rows.",
             passed="it is not.",
             unknown="no reference was given.",
         ),
