@@ -59,3 +59,15 @@ def test_lambda_may_be_called_lambda(split, over):
     config = wf.Config(network=wf.Network(widths=(4,)), optimization=wf.Optimization(epochs=1))
     found = wf.sweep(split, config, over=over, members=2)
     assert list(found.over) == ["l2"]
+
+
+def test_results_have_a_short_repr_and_their_table(split):
+    config = wf.Config(network=wf.Network(widths=(4,)), optimization=wf.Optimization(epochs=1))
+    swept = wf.sweep(split, config, over={"l2": [0.0, 1.0]})
+    found = wf.diagnose_errors(train=0.1, dev=0.2, dev_rows=1_000)
+    for result in (config, swept, found):
+        assert len(repr(result)) <= 200
+        assert "\n" not in repr(result)
+    assert repr(found) == "Diagnosis(error: train 10.0%, dev 20.0%; avoidable bias: cannot tell; variance: yes)"
+    assert swept.to_frame().column("l2").to_pylist() == [0.0, 1.0]
+    assert found.to_frame().column("code").to_pylist() == [each.code for each in found.findings]

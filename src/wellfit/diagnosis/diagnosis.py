@@ -12,12 +12,13 @@ from wellfit.base.typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import UNCHECKED, Finding
-from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure
+from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure, present
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Prescribed, ceiling, headline, leading, prescribe
 from wellfit.exceptions import BadInput
 from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal, goal_named
+from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson
 
 
@@ -47,6 +48,20 @@ class Diagnosis(Rendered):
     def headline(self) -> str:
         """One to three sentences: leaks that make the errors unreliable, if any; then cause, action and remainder."""
         return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance, findings=self.findings)
+
+    def __repr__(self) -> str:
+        unit = Unit(self.goal)
+        measured = {"train": self.errors.train, "train-dev": self.errors.train_dev, "dev": self.errors.dev}
+        errors = ", ".join(f"{name} {unit.show(found.value)}" for name, found in measured.items() if found)
+        high = "; ".join(f"{gap.kind.noun}: {gap.verdict}" for gap in present(self.gaps))
+        return f"Diagnosis({unit.noun}: {errors}; {high})"
+
+    def to_frame(self) -> Any:
+        """Return the findings as an Arrow table: code, title, status, evidence, remedy."""
+        import pyarrow as pa
+
+        names = ("code", "title", "status", "evidence", "remedy")
+        return pa.table({name: [getattr(found, name) for found in self.findings] for name in names})
 
     @property
     def leading(self) -> tuple[Finding, ...]:

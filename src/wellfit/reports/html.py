@@ -52,6 +52,8 @@ from wellfit.reports.sweep_card import (
 )
 
 MOST_BYTES = 1_000_000
+OTHER_UNITS = ("weight_decay = λ/m", "shrink = lr·λ/m")
+"""Knobs of the boards that are lambda in other units: shown on demand."""
 _STYLES = ("page.css", "charts.css")
 _WIDE, _SLIM = 780, 350
 _KIB = 1024
@@ -79,7 +81,13 @@ def _environment(unit: Unit) -> Environment:
     )
     environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds)
     environment.globals.update(
-        topic_of=topic_of, verdict=verdict, say=sentences, unit=unit, question=sentences.QUESTIONS, parts=PARTS
+        OTHER_UNITS=OTHER_UNITS,
+        topic_of=topic_of,
+        verdict=verdict,
+        say=sentences,
+        unit=unit,
+        question=sentences.QUESTIONS,
+        parts=PARTS,
     )
     return environment
 

@@ -112,26 +112,25 @@ def optimal_note(unit: Unit, optimal: Optimal) -> str:
     return f"The {optimal_source(optimal)} stands in for the optimal {unit.noun}: the network may do better."
 
 
-def sweep_line(unit: Unit, sweep: SweepCard) -> str:
-    """The choice of a sweep, in two sentences."""
+def sweep_line(unit: Unit, sweep: SweepCard, *, units: bool = True) -> str:
+    """The choice of a sweep, in two sentences; `units` says lambda also as weight_decay and shrink."""
     planned = f" (of {sweep.planned} planned)" if sweep.planned > len(sweep.members) else ""
     done = f"{len(sweep.members)} networks{planned} in {seconds(sweep.seconds)}."
     chosen = sweep.chosen
     if chosen is None:
         return done
+    losses = f"train {unit.show(chosen.train)}, dev {shown(unit, chosen.dev)}"
     return (
-        f"{done} {sweep.verb}: {member_text(chosen)}: train {unit.show(chosen.train)}, dev {shown(unit, chosen.dev)}; "
+        f"{done} {sweep.verb}: {member_text(chosen, units=units)}: {losses}; "
         f"{sum(member.tied for member in sweep.members)} are tied with the best."
     )
 
 
-def member_text(member: Member) -> str:
-    """The knobs of a member: lambda in its three units, keep_prob, and the others that are on."""
+def member_text(member: Member, *, units: bool = True) -> str:
+    """The knobs of a member: lambda (in its three units), keep_prob, and the others that are on."""
     others = "".join(f", {words}" for words in (member.others, searched_knobs(member.searched)) if words)
-    return (
-        f"λ = {knob(member.l2)} (weight_decay {knob(member.weight_decay)}, shrink {knob(member.shrink)} per update), "
-        f"keep_prob {member.keep_probs}{others}"
-    )
+    again = f" (weight_decay {knob(member.weight_decay)}, shrink {knob(member.shrink)} per update)" if units else ""
+    return f"λ = {knob(member.l2)}{again}, keep_prob {member.keep_probs}{others}"
 
 
 def coupled_lines(unit: Unit, sweep: SweepCard) -> Iterator[str]:

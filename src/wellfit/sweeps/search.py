@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from wellfit.records.config import Config, Regularization, lambda_by_unit
 from wellfit.records.goals import Goal
 from wellfit.records.knobs import LAMBDA, SWEPT, knobs_of, own_name
 from wellfit.records.outcome import Outcome, Status
+from wellfit.records.units import Unit, knob
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.forward_selection import MOST
@@ -31,6 +32,9 @@ from wellfit.sweeps.space import DEFAULT_MEMBERS, Interval, Space, default_grid
 from wellfit.sweeps.usual import usual_space
 from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
 from wellfit.training.tensors import require_labels
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_MONTE_CARLO_ROWS = 2_000
 """Maximum number of dev rows for measuring Monte-Carlo dropout, whose 30 passes then usually take under a second."""
@@ -79,6 +83,20 @@ class Sweep(Rendered):
     def chosen(self) -> Outcome:
         """The simplest member within one standard error of the best; a snapshot of one, if rungs allow it."""
         return self.choice.chosen
+
+    def __repr__(self) -> str:
+        unit, kept = Unit(self.goal), self.chosen.config.regularization
+        dev = f"dev {unit.noun} {unit.show(self.chosen.losses['dev'])}"
+        chosen = f"chosen: l2 {knob(kept.l2)}, keep_prob {kept.keep_prob}, {dev}"
+        return f"Sweep({len(self.members)} networks over {', '.join(self.over)}; {chosen})"
+
+    def to_frame(self) -> pa.Table:
+        """Return the members as an Arrow table, one a row: knobs, losses on train and dev, ||W||, status."""
+        import pyarrow as pa
+
+        rows = [self._row(member) for member in self.members]
+        flat = [{name: value for name, value in row.items() if not isinstance(value, dict)} for row in rows]
+        return pa.Table.from_pylist([{**each, **row["knobs"]} for each, row in zip(flat, rows, strict=True)])
 
     def path(self) -> list[Json]:
         """Return the lambda path: members with the chosen keep_prob, by rising lambda.
