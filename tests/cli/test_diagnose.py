@@ -158,6 +158,7 @@ FILES = {
     "no split": (b"part,y,prediction\ntrain,1,1\n", "split"),
     "no prediction": (b"split,y,guess\ntrain,1,1\ndev,1,1\n", "prediction"),
     "unknown part": (b"split,y,prediction\ntrain,1,1\nval,1,1\n", "'val'"),
+    "a class called NA": (b"split,y,prediction\ntrain,NA,EU\ntrain,EU,EU\ndev,NA,NA\n", "Give --missing ''"),
     "no dev": (b"split,y,prediction\ntrain,1,1\ntrain,0,1\n", "dev"),
 }
 

@@ -59,3 +59,28 @@ def test_only_a_near_or_usual_name_is_to_be_renamed(names, missing, said):
     with pytest.raises(BadInput, match=f"no column {missing}") as caught:
         diagnose_table(pa.table({name: values.get(name, PARTS) for name in names}))
     assert said in str(caught.value)
+
+
+def test_names_of_probabilities_in_another_case_are_to_be_renamed():
+    with pytest.raises(BadInput, match="Rename 'p_NO' to 'p_no' and 'p_YES' to 'p_yes'"):
+        diagnose_table(table().rename_columns(["split", "y", "p_NO", "p_YES"]))
+
+
+SCORES = {
+    "percent": (100 * P, "Divide percent by 100"),
+    "logits": (np.log(P / (1 - P)) * 3, "Apply the sigmoid"),
+}
+
+
+@pytest.mark.parametrize(("scores", "said"), SCORES.values(), ids=SCORES)
+def test_scores_of_two_classes_are_asked_about(scores, said):
+    columns = pa.table({"split": PARTS, "y": Y, "prediction": scores})
+    with pytest.raises(BadInput, match=said):
+        diagnose_table(columns)
+    assert diagnose_table(columns, goal="rmse").goal.name == "rmse"
+
+
+def test_probabilities_rounded_to_two_decimals_add_up_well_enough():
+    third = np.full(ROWS, 0.33)
+    columns = pa.table({"split": PARTS, "y": RNG.integers(0, 3, ROWS), "p_0": third, "p_1": third, "p_2": third})
+    assert diagnose_table(columns).errors.dev.rows == 200

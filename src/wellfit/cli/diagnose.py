@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -199,7 +200,20 @@ def _of_predictions(path: Path, asked: Json) -> Diagnosis:
     if "labels_per_row" in asked:
         asked = {**asked, "labels_per_row": [name.strip() for name in asked["labels_per_row"].split(",")]}
     csv_format = CsvFormat(**{name: asked.pop(name, None) for name in _FORMAT})
-    return diagnose_table(read_table(path, name="PREDICTIONS", csv_format=csv_format).frame, **asked)
+    table = read_table(path, name="PREDICTIONS", csv_format=csv_format)
+    for name in ("y", "prediction"):
+        if name in table.readings and (words := table.readings[name].missing):
+            _refuse_missing(name, words)
+    return diagnose_table(table.frame, **asked)
+
+
+def _refuse_missing(name: str, words: Mapping[str, int]) -> NoReturn:
+    """Refuse words for missing values among labels: they may be a class, such as NA."""
+    raise BadInput(
+        f"column {name} must have no missing values",
+        found=", ".join(f"{word!r} in {count:,} rows" for word, count in words.items()),
+        remedy="Give --missing '' if that is a class, or remove such rows",
+    )
 
 
 def _refuse_numbers(asked: Json, source: Path) -> None:

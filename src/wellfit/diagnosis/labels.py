@@ -14,6 +14,8 @@ from wellfit.data.schema import MOST_INTEGER_CLASSES
 from wellfit.exceptions import BadInput
 
 SUM_SLACK = 0.01  # rounded probabilities, for example three decimals over many classes
+ROUNDED = 0.005  # the most by which two decimals differ from a probability
+EPSILON = 1e-9
 _NAMED_AT_MOST = 5
 
 Array = np.ndarray[Any, Any]
@@ -57,6 +59,28 @@ def looks_like_classes(target: Array, prediction: Array) -> bool:
     if target.dtype.kind in "iu" and prediction.dtype.kind in "iu":
         return distinct <= MOST_INTEGER_CLASSES or (labelled and 2 * distinct <= len(target))
     return distinct <= MOST_INTEGER_CLASSES and (labelled or bool(prediction.min() >= 0 and prediction.max() <= 1))
+
+
+def require_no_scores(target: Array, prediction: Array) -> None:
+    """Refuse scores as predictions of two classes, such as logits or percent: neither labels nor probabilities.
+
+    Raises:
+        BadInput: for two whole numbers as targets, and fractions far outside [0, 1] as predictions.
+    """
+    if target.ndim > 1 or prediction.ndim > 1 or target.dtype.kind not in "iufb" or prediction.dtype.kind != "f":
+        return
+    labels = np.unique(target)
+    low, high = float(prediction.min()), float(prediction.max())
+    if len(labels) != 2 or (labels != np.round(labels)).any() or (prediction == np.round(prediction)).all():
+        return
+    if labels[0] - 1 <= low and high <= labels[1] + 1:
+        return
+    fix = "Divide percent by 100" if low >= 0 and high <= 100 else "Apply the sigmoid first"
+    raise BadInput(
+        "predictions of two classes must be labels, or probabilities of the second",
+        found=f"values from {low:.4g} to {high:.4g} for the labels {labels[0]:g} and {labels[1]:g}",
+        remedy=f"{fix}, or name the goal rmse if y is a value",
+    )
 
 
 def classes_of(arrays: Sequence[Array]) -> Array:
@@ -132,7 +156,8 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
             remedy="Give classes= if some class does not occur in any y, or if the columns are in a different order",
         )
     table = table.astype(np.float64)
-    bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > SUM_SLACK))
+    slack = max(SUM_SLACK, ROUNDED * table.shape[1]) + EPSILON
+    bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > slack))
     if bad.size:
         raise BadInput(
             f"probabilities in {name} must be between 0 and 1 and add up to 1",

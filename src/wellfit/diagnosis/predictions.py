@@ -28,6 +28,7 @@ from wellfit.diagnosis.labels import (
     looks_like_classes,
     probabilities_of,
     require_known,
+    require_no_scores,
 )
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
@@ -179,6 +180,7 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
     target, prediction = parts["train"]
     if all(len({pair[side].dtype.kind for pair in parts.values()}) == 1 for side in (0, 1)) and prediction.ndim == 1:
         target, prediction = (np.concatenate([pair[side] for pair in parts.values()]) for side in (0, 1))
+    require_no_scores(target, prediction)
     classified = looks_like_classes(target, prediction)
     found = default_goal("classification" if classified else "regression")
     if classified and target.dtype.kind in "iuf":

@@ -177,10 +177,12 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
     if not columns:
         _require(table, "prediction")
     missing = [f"{PREFIX}{label}" for label in labels if label not in named]
+    spelled = {column.casefold(): column for column in columns}
+    meant = [f"{spelled[name.casefold()]!r} to {name!r}" for name in missing if name.casefold() in spelled]
     raise BadInput(
         "every class in y must have a column p_<class>",
         found=f"no column {', '.join(missing[:5])} among {', '.join(columns[:20])}",
-        remedy="Add it, or add a column prediction",
+        remedy=f"Rename {' and '.join(meant[:5])}" if meant else "Add it, or add a column prediction",
     )
 
 
