@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sqlite3
 import subprocess
@@ -112,6 +113,22 @@ def test_an_output_that_is_closed_or_full():
         process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
         assert process.returncode == code
         assert ("no space left" in process.stderr) is (code == 2)
+
+
+def test_standard_streams_may_all_be_closed(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n" + "".join(f"{row % 7},{'ab'[row % 2]}\n" for row in range(200)))
+    for arguments, code in ((f"split {table} --target y", 0), (f"unseal {table.with_suffix('.wellfit')}", 2)):
+        command = f"{sys.executable} -m wellfit {arguments} <&- >&- 2>&-"
+        assert subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False).returncode == code
+
+
+def test_a_name_that_is_not_utf8_is_refused(run, tmp_path):
+    name = os.fsdecode(b"t\xff.csv")
+    (tmp_path / name).write_text("x,y\n1,a\n")
+    run("split", tmp_path / name, "--target", "y").assert_refused("UTF-8", r"t\xff.csv")
+    run("split", tmp_path, "--target", "y").assert_refused("UTF-8", r"t\xff.csv")
+    run("split", tmp_path / "*.csv", "--target", "y").assert_refused("UTF-8", r"t\xff.csv")
 
 
 def test_a_reader_that_goes_away_is_no_error():

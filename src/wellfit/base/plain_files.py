@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from wellfit.exceptions import Refusal
+from wellfit.exceptions import BadInput, Refusal
 
 MOST_JSON = 2**28
 """Maximum size of a JSON file in bytes, far more than the schema of 100,000 columns needs."""
@@ -35,6 +35,23 @@ def require_plain(folder: Path) -> None:
                     found=f"{'a link' if stat.S_ISLNK(mode) else 'a pipe or device'} at {path}",
                     remedy="Remove it, or restore the folder from a copy",
                 )
+
+
+def require_utf8(*names: str) -> None:
+    """Refuse a name that is not UTF-8: neither JSON nor Parquet can hold it.
+
+    Raises:
+        BadInput: Python could not decode the name when it was given, or when its folder was listed.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise BadInput(
+                "names of files and other arguments must be UTF-8",
+                found=os.fsencode(name).decode(errors="backslashreplace"),
+                remedy="Rename the file",
+            ) from None
 
 
 def read_json(path: Path) -> Any:

@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from wellfit.base.plain_files import require_utf8
 from wellfit.cli.errors import guarded
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -119,12 +121,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "_WELLFIT_COMPLETE" in os.environ:  # the shell asks for completions; click answers and exits
         wellfit.main(prog_name="wellfit")
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     return guarded(lambda: _run(arguments), debug="--debug" in arguments)
 
 
+def _open_closed_streams() -> None:
+    """Give a process that was started with closed streams (`<&-`, `2>&-`) empty ones, as daemons have."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open for the rest of the process
+
+
 def _run(arguments: list[str]) -> int:
+    require_utf8(*arguments)
     with wellfit.make_context("wellfit", arguments) as context:
         code = wellfit.invoke(context)
-    if sys.stdout is not None:  # closed by `>&-`
-        sys.stdout.flush()  # a reader that went away shows here, not in the interpreter's shutdown
+    sys.stdout.flush()  # a reader that went away shows here, not in the interpreter's shutdown
     return code if isinstance(code, int) else 0

@@ -20,6 +20,7 @@ from typing import IO, Any, Literal, cast
 
 import pyarrow as pa
 
+from wellfit.base.plain_files import require_utf8
 from wellfit.base.serialize import Record
 from wellfit.exceptions import BadInput
 
@@ -240,10 +241,12 @@ def files_of(source: Any, *, name: str) -> list[Path]:
     if not isinstance(source, str | Path):
         return [path for each in source for path in files_of(each, name=name)]
     path = Path(source)
+    require_utf8(str(path.absolute()))
     if path.is_file():
         return [path]
     if path.is_dir():
         found = sorted(each for each in path.rglob("*") if each.is_file() and not _is_hidden(each, path))
+        require_utf8(*map(str, found))
         tables = [each for each in found if each.suffix.lower() in _TABLE_ENDINGS]
         if not tables:
             raise BadInput(
@@ -253,6 +256,7 @@ def files_of(source: Any, *, name: str) -> list[Path]:
             )
         return tables
     matched = [Path(each) for each in sorted(glob.glob(str(source)))]  # noqa: PTH207 - a pattern may be absolute
+    require_utf8(*map(str, matched))
     if not matched:
         raise BadInput(f"{name} must exist", found=f"no file {path}", remedy="Check the path")
     return [each for each in matched if each.is_file()] or files_of(matched[0], name=name)
@@ -272,7 +276,9 @@ def source_of(source: Any, paths: Sequence[Path]) -> Source:
 def folder_source(root: Path) -> Source:
     """Return the fingerprint of a folder: the names, sizes and times of its files, without reading them."""
     digest, total, latest = hashlib.sha256(), 0, 0.0
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)):
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
+    require_utf8(*map(str, files))
+    for path in files:
         stat = path.stat()
         digest.update(f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
         total, latest = total + stat.st_size, max(latest, stat.st_mtime)

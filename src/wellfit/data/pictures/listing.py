@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from wellfit.base.plain_files import require_utf8
 from wellfit.data.columns import texts_of
 from wellfit.data.containers import Source, folder_source
 from wellfit.data.dialect import DETECTED, CsvFormat
@@ -49,6 +50,7 @@ def is_picture_source(source: object, *, column: str | None = None) -> bool:
 def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
     """List the pictures in at least two class folders or, if not `labelled`, every picture below a folder."""
     found = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
+    require_utf8(*map(str, found))
     pictures = [path for path in found if path.suffix.lower() in ENDINGS]
     ignored = tuple(_name(path, root) for path in found if path.suffix.lower() not in ENDINGS)
     files = tuple(_name(path, root) for path in pictures)
