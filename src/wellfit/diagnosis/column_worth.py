@@ -76,7 +76,7 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
     shown = unit.gap(margin, start=now)
     worths = worth_of_columns(rows, shuffled)
     if not worths or margin <= 0:
-        why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
+        why = f"This check needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
         return finding("WF211", fired=None, evidence=why)
     without = holm([each.negated_high_below(margin) for each in worths], above=-margin)
     if any(without):

@@ -181,7 +181,7 @@ class Reading:
         """Return y and the prediction for all rows of a part, from its batches."""
         if not targets:
             raise BadInput(
-                f"a diagnosis needs rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows"
+                f"a diagnosis must have rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows"
             )
         if self.loss.compares == "columns":
             found = torch.cat([each.reshape(-1, each.shape[-1]) for each in outputs])
@@ -254,7 +254,7 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
     end = trial.end(outputs)
     if columns:
         if told is None and kind is None and target.is_floating_point() and not task:
-            raise _open("targets of type float with several outputs, and no loss of torch")
+            raise _open("targets of type float with several outputs, and no torch loss that shows their kind")
         if told and told.compares == "two classes" and kind is None:
             raise BadInput(
                 "a diagnosis must have one label for each row",

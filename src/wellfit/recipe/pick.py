@@ -34,11 +34,12 @@ class Pick:
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """The remedies that a run may choose from.
+    """The remedies from which a run may choose.
 
-    `first` repair the measurement, `boards` has the remedies in the order of boards, `closing` end the run. `kinds`
-    finds a step's remedy again. With `moves_on`, remedies against bias that did not help are tried again after another
-    one has: a network that was too small gains nothing from more epochs, but a larger one may.
+    The remedies in `first` repair the measurement, those in `boards` are in the order of boards, and those in `closing`
+    end the run. `kinds` maps a kind to its remedy. With `moves_on`, remedies against bias that did not help are tried
+    again after another one has helped: a network that was too small gains nothing from more epochs, but a larger one
+    may.
     """
 
     first: tuple[Remedy, ...] = ()

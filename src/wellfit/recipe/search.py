@@ -111,7 +111,7 @@ def sweep_step(
 
 
 def _in_order(over: Grid) -> Grid:
-    """Return the grid in the order of the table, since the journal sorts names and ties must break as before a kill."""
+    """Return the grid in the order of the table, since the journal sorts names, which would change how ties break."""
     return {knob: over[knob] for knob in KNOBS if knob in over}
 
 

@@ -108,7 +108,7 @@ def _rows(diagnosis: Diagnosis) -> str:
     if short and not rows:
         return f"No gap is significantly above the tolerance; the undecided gaps are {TOO_CLOSE}."
     if not rows:
-        return "No gap is significantly above the tolerance, and more rows would not decide."
+        return "No gap is significantly above the tolerance, and more rows would not change this."
     return f"No gap is significantly above the tolerance; about {rows:,} dev rows would decide."
 
 

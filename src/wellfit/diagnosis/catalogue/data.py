@@ -67,8 +67,8 @@ ENTRIES = (
         "distinguish the rows. If losses are known, the error is given with and without the copies.",
         states=States(
             fired="more than 1 % of the rows of a part are copies.",
-            passed="no row is in two splits, or at most 1 % of the rows of each part are. So few rows change no error "
-            "by more than one point.",
+            passed="no row is in two splits, or at most 1 % of the rows of each part are. Such a small share cannot "
+            "change an error by more than one point.",
             unknown="there is no table; or some rows are in two splits, but more than half of the training rows are "
             "equal to another training row, and the columns have so few values that equal rows need not be copies.",
         ),

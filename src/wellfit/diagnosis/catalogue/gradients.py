@@ -17,7 +17,7 @@ ENTRIES = (
         "and 1e-7 must agree with each other, which excludes kinks.",
         states=States(
             fired="central differences and backward differ by more than a thousandth at all steps.",
-            passed="no tensor differs that much.",
+            passed="no tensor has such a difference.",
             unknown="the network cannot be run in float64, or no tensor has a gradient.",
         ),
         remedy="The evidence names the tensor and the factor. Check the backward of every function that the tensor "
@@ -39,7 +39,7 @@ ENTRIES = (
         states=States(
             fired="the loss changes but the penalty has no gradient, or a tensor has both L2 in the loss and "
             "weight_decay in the optimizer.",
-            passed="neither.",
+            passed="no penalty is without effect, and none counts twice.",
             unknown="the loss has no penalty on the weights.",
         ),
         remedy="Take detach(), .data and item() out of the penalty. If a tensor has both L2 and weight_decay, keep "
@@ -114,7 +114,7 @@ ENTRIES = (
         computed="The units are counted at every call of relu and tanh on 64 rows.",
         states=States(
             fired="more than 90 % of a layer's units are dead or saturated.",
-            passed="at most 60 % of each layer's units are.",
+            passed="at most 60 % of the units of each layer are dead or saturated.",
             unknown="the highest share is between these limits, or no such activation was seen.",
         ),
         remedy="Initialize biases with 0 and weights by He or Xavier, and normalize the inputs (WF517). If units die "

@@ -73,7 +73,7 @@ ENTRIES = (
         states=States(
             fired="the train error is below the lower limit of the optimal error by more than chance can explain for "
             "this number of rows.",
-            passed="it is not.",
+            passed="the train error is not below that limit, or only by as much as chance can explain.",
             unknown="no reference was given.",
         ),
         remedy="If dev is below the reference too, look for a better reference (or for leakage). If only train is "
@@ -160,7 +160,7 @@ ENTRIES = (
         states=States(
             fired="the best reference model's dev loss is lower, judged by the lower limit of the paired 95 % interval "
             "of the difference where the rows are known, and otherwise by the losses themselves.",
-            passed="it is not significantly lower.",
+            passed="no reference model's dev loss is significantly lower.",
             unknown="no reference model was fitted.",
         ),
         remedy="Use that model, or keep it as the baseline that the network must beat.",
@@ -181,7 +181,7 @@ ENTRIES = (
         computed="The upper limit of the dev error is compared with the lower limit of the optimal error.",
         states=States(
             fired="the upper limit of the dev error is below the lower limit of the optimal error.",
-            passed="it is not.",
+            passed="the upper limit of the dev error is at or above that limit.",
             unknown="the optimal error has no lower limit. A human error is not a lower limit, because a network may "
             "do better than people.",
         ),
@@ -315,8 +315,8 @@ ENTRIES = (
         states=States(
             fired="the lower limit (95 %, one-sided, Bonferroni over train-dev and dev) is above 0, and the "
             "difference is above a quarter of the tolerance.",
-            passed="it is not.",
-            unknown="no interval could be put on the dev error.",
+            passed="the lower limit is at most 0, or the difference is small.",
+            unknown="no interval could be computed for the dev error.",
         ),
         remedy="Measure the train error again with the network as it will be used: without dropout, augmentation or a "
         "penalty in the loss, and at the end of the epoch instead of averaged over it. If dev is still better, check "

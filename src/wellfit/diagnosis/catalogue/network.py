@@ -22,7 +22,7 @@ ENTRIES = (
         states=States(
             fired="the loss is more than 1.5 above that of outputs of 0, or more than 4 times that of the best "
             "constant.",
-            passed="the loss is lower than that.",
+            passed="the loss is below these limits.",
             unknown="the loss has no minimum over constants, or refuses the outputs.",
         ),
         remedy="Scale down the weights of the last layer, or initialize them with zero. Standardize a real target: "
@@ -60,7 +60,7 @@ ENTRIES = (
     ),
     CatalogueEntry(
         code="WF503",
-        title="parameters that nothing trains",
+        title="parameters that are not trained",
         topic="parameters that are trained",
         meaning="Some parameters never change, because no gradient reaches them, they are not in the optimizer, or "
         "they are frozen at random values.",
@@ -172,7 +172,7 @@ ENTRIES = (
         "been given random values as in WF503.",
         states=States(
             fired="the outputs differ between rows by less than a millionth of the largest one.",
-            passed="the outputs differ by more than that.",
+            passed="the outputs differ by more than a millionth.",
             unknown="the network cannot be run in this way.",
         ),
         remedy="Follow one row through forward. Look for a softmax or a norm over an axis of length one, a variable "

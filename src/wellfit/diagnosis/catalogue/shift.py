@@ -108,8 +108,8 @@ ENTRIES = (
         topic="parts of the mismatch",
         meaning="Dev is harder because its inputs are harder (covariate share), or because the same inputs have a "
         "different target (concept share).",
-        computed="The gap between the losses is split by way of the inputs that both parts share, which are weighted "
-        "by a cross-fitted domain classifier. The intervals are bootstrap intervals.",
+        computed="A cross-fitted domain classifier gives weights that carry both losses to the inputs that the two "
+        "parts share, and this splits the gap between them. The intervals are bootstrap intervals.",
         states=States(
             fired="the lower limit of a share is above the tolerance.",
             passed="all upper limits are below the tolerance.",
@@ -182,7 +182,8 @@ ENTRIES = (
         "all networks share cancel.",
         states=States(
             fired="the optimism is above the tolerance.",
-            passed="it is not; the evidence says how many more networks can be compared on these rows.",
+            passed="the optimism is at most the tolerance; the evidence says how many more networks can be compared "
+            "on these rows.",
             unknown="fewer than two networks were compared, or dev has fewer than 50 rows.",
         ),
         remedy="Trust the corrected score, not the best one. Draw a bigger dev set before you try more networks. The "

@@ -161,8 +161,8 @@ def rows_from_before(*, rows: OpenRows) -> Finding:
         return finding("WF208", fired=False, evidence=said)
     errors = with_and_without(rows.dev.losses, before)
     said = (
-        f"{before.sum():,} of {np.isfinite(dev).sum():,} dev rows are from before the last training row "
-        f"({_moment(last)}), and {(train > first).sum():,} training rows are from after the first dev row "
+        f"{before.sum():,} of {np.isfinite(dev).sum():,} dev rows are earlier than the last training row "
+        f"({_moment(last)}), and {(train > first).sum():,} training rows are later than the first dev row "
         f"({_moment(first)}).{errors.text(rows.goal) if errors else ''}"
     )
     return finding("WF208", fired=True, evidence=said)

@@ -263,7 +263,7 @@ LEAST_FACTOR = 1.1
 
 
 def picture_direction(column: Feature, train: Floats, dev: Floats) -> str:
-    """Return a phrase such as "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; for tables, `direction`."""
+    """Return a phrase such as "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"."""
     known = [side[~np.isnan(side)] for side in (train, dev)]
     if column.name not in WORDS or not all(len(side) for side in known):
         return direction(column, train, dev)
