@@ -135,6 +135,7 @@ NETWORKS = {
     "tanh": Network(widths=(12, 8), activation="tanh", bins=5),
     "gelu": Network(widths=(12, 8), activation="gelu", bins=5),
     "numbers as they are": Network(widths=(12, 8), embedding="none"),
+    "periodic": Network(widths=(12, 8), embedding="periodic"),
     "one hidden layer": Network(widths=(9,), bins=5),
     "three hidden layers": Network(widths=(9, 8, 7), bins=5),
 }

@@ -176,11 +176,14 @@ def jittered(numeric, moment):
 
 
 def columns_of_inputs(network, inputs):
-    """The column of the table, numbers first, of each of the encoded inputs: D numbers, their bins, categories."""
+    """The column of the table, numbers first, of each encoded input: D numbers, their bins or features, categories."""
     categories = getattr(network, "categories", None)
     categories = network._categories if categories is None else categories
     levels = [category.width for category in categories]
     bins = [] if getattr(network, "bins", None) is None else network.bins.segments[0].tolist()
+    periodic = getattr(network, "periodic", None)
+    if periodic is not None:
+        bins = [column for column in range(len(periodic.bias)) for _ in range(periodic.bias.shape[1])]
     numbers = inputs - len(bins) - sum(levels)
     codes = [numbers + place for place, width in enumerate(levels) for _ in range(width)]
     return [*range(numbers), *bins, *codes], numbers + len(levels)

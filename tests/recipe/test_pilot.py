@@ -73,7 +73,7 @@ def test_what_a_pilot_has_trained_is_paid_once():
     carry_out(pick.context, pick.remedy)
     executor = context.run.executor
     assert context.run.budget.updates == sum(outcome.updates for outcome in executor.known.values())
-    assert len(pick.context.piloted) == 14  # 3 bigger, 2 longer, 6 of the optimizer, 3 architectures
+    assert len(pick.context.piloted) == 15  # 3 bigger, 2 longer, 6 of the optimizer, 4 architectures
 
 
 def test_a_pilot_takes_turns_where_it_cannot_pay_for_all(wiggles):

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
+from wellfit.exceptions import BadInput
 from wellfit.records.config import Network
-from wellfit.training.network import MLP, PiecewiseLinear, quantile_edges
+from wellfit.training.network import FEATURES, FREQUENCY, MLP, WAVES, Periodic, PiecewiseLinear, quantile_edges
 
 
 def built(**changes):
@@ -74,6 +76,41 @@ def test_piecewise_linear_encoding_by_hand():
     assert encode.bins == 2
     expected = [[0, 0], [0.5, 0], [1, 0.5], [1, 1]]
     assert encode(torch.tensor([[-1.0, 9.0], [0.5, 9.0], [2.0, 9.0], [7.0, 9.0]])).tolist() == expected
+
+
+def test_periodic_embedding_by_hand():
+    periodic, source = Periodic(columns=2), np.random.default_rng(0)
+    frequencies, phases = source.normal(size=(2, 2, WAVES))
+    weights, biases = source.normal(size=(2, FEATURES, WAVES)), source.normal(size=(2, FEATURES))
+    with torch.no_grad():
+        for value, given in zip(periodic.parameters(), (frequencies, phases, weights, biases), strict=True):
+            value.copy_(torch.from_numpy(given))
+    numeric = source.normal(size=(5, 2))
+    waves = np.cos(2 * np.pi * (numeric[:, :, None] * frequencies + phases))
+    expected = np.concatenate([waves[:, column] @ weights[column].T + biases[column] for column in (0, 1)], axis=1)
+    found = periodic(torch.from_numpy(numeric).float()).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_periodic_features_start_with_phases_all_around_and_a_variance_of_one():
+    periodic = Periodic(columns=500)
+    periodic.start(seed=0)
+    assert abs(periodic.frequencies.std().item() / FREQUENCY - 1) < 0.03
+    turns = periodic.phases.detach().numpy() % 1
+    assert kstest(turns.ravel(), "uniform").pvalue > 0.01
+    features = periodic(torch.zeros(1, 500)).detach().numpy()
+    assert abs(features.var() - 1) < 0.15
+
+
+def test_what_is_periodic_is_an_input_and_not_decayed():
+    network = MLP(Network(widths=(4,), embedding="periodic"), columns=3, levels=[2], outputs=1)
+    assert network.layers[0].in_features == 3 + 3 * FEATURES + 2
+    assert set(network.decayed()) == {"layers.0.weight", "layers.1.weight"}
+
+
+def test_a_periodic_embedding_without_numbers_is_refused():
+    with pytest.raises(BadInput, match="a periodic embedding needs numeric columns"):
+        MLP(Network(embedding="periodic"), columns=0, levels=[2], outputs=1)
 
 
 def test_edges_are_quantiles_of_the_rows_and_equal_values_share_one():

@@ -41,12 +41,14 @@ def table(task, count=400, *, seed=0):
 
 @pytest.fixture(scope="session", params=["classification", "regression"])
 def model(request):
-    """An average of two networks, one of them regularized; that of classes at a temperature."""
+    """An average of three networks, whose numbers enter in all three ways; that of classes at a temperature."""
     split = wf.split(table(request.param), target="y", seed=1)
     plain = wf.Config(network=wf.Network(widths=(8,)), optimization=wf.Optimization(epochs=3))
     tanh = wf.Config(network=wf.Network(widths=(6, 6), activation="tanh", embedding="none"), seed=2)
-    outcomes = [wf.train(split, config) for config in (plain, tanh)]
-    parts = tuple(Part(weight, each.config, each.state) for weight, each in zip((0.75, 0.25), outcomes, strict=True))
+    waved = wf.Config(network=wf.Network(widths=(8,), embedding="periodic"), optimization=wf.Optimization(epochs=3))
+    outcomes = [wf.train(split, config) for config in (plain, tanh, waved)]
+    weights = (0.5, 0.25, 0.25)
+    parts = tuple(Part(weight, each.config, each.state) for weight, each in zip(weights, outcomes, strict=True))
     preparation = split.prepared().preparation
     if request.param == "regression":
         return Model(goal_named("rmse"), preparation, parts)

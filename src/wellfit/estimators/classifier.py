@@ -81,7 +81,8 @@ class NetClassifier(BaseNetClassifier):
     Args:
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
-        embedding: "ple" adds a piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
+        embedding: "ple" adds a piecewise-linear encoding of numbers over quantile bins, "periodic" adds learned
+            features of learned waves of each number, "none" adds nothing.
         bins: maximum number of bins per numeric column; None: 4 to 128, fewer for few rows or many columns.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate at the peak of the schedule; None: 0.002.
@@ -182,7 +183,8 @@ class NetRegressor(BaseNetRegressor):
     Args:
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
-        embedding: "ple" adds a piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
+        embedding: "ple" adds a piecewise-linear encoding of numbers over quantile bins, "periodic" adds learned
+            features of learned waves of each number, "none" adds nothing.
         bins: maximum number of bins per numeric column; None: 4 to 128, fewer for few rows or many columns.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate at the peak of the schedule; None: 0.002.

@@ -13,6 +13,7 @@ from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Buffers, Encoded, Layout, State
 from wellfit.fused.stack import Stack
 from wellfit.records.config import Config
+from wellfit.training.network import WAVES
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass, few enough that their activations stay in the second-level cache."""
@@ -40,6 +41,7 @@ class CompiledStack(Stack):
             shares=np.empty((3, rows * 2 * len(layout.plan.binned)), real),
             table=np.empty((layout.knots, layout.plan.layers[0, 1]), real),
             embedded=np.empty((3, rows, layout.embedded), real),
+            turns=np.empty((2, rows, len(layout.plan.waves) * WAVES), real),
             gradient=np.empty(layout.size, real),
         )
 

@@ -22,6 +22,7 @@ from wellfit.base.compiled import compiled
 from wellfit.base.typing import Floats, Integers, Real
 from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, Encoded, Inputs, Plan, State
 from wellfit.fused.rates import Rates
+from wellfit.training.network import FEATURES, WAVES
 
 KEEP_ALL = 65_535
 """The largest value of the noise; as a threshold, it keeps every unit."""
@@ -95,6 +96,10 @@ def train(
             if scales[-1] > 1:
                 _drop_embedded(plan, buffers.embedded[2, : len(codes)], batches, update, thresholds[-1], scales[-1])
             _scatter(plan, codes, partners, share, buffers)
+            if len(plan.waves):
+                jittered = rates.spread[member] > 0
+                numbers = buffers.inputs[0, : len(codes)] if jittered else batches.shared[update]
+                _wave_gradient(plan, own, numbers, partners, share, buffers)
             advance(plan, state, rates, buffers.gradient, update, member)
 
 
@@ -104,11 +109,12 @@ def outputs(plan: Plan, members: Integers, parameters: Floats, rows: Encoded, bu
     noise = np.zeros(len(buffers.slopes), np.uint16)
     thresholds = np.full(len(plan.layers) - 1, KEEP_ALL, np.uint16)
     scales = np.ones(len(plan.layers) - 1, rows.shared.dtype)
-    embedded = buffers.embedded[0, : len(rows.shared)]
+    embedded, turns = buffers.embedded[0, : len(rows.shared)], buffers.turns
     inputs = Inputs(rows.shared, rows.knots, rows.shares.dtype.type(1) - rows.shares, rows.shares, embedded)
     for place in range(len(members)):
         own = parameters[members[place]]
         _embed(plan, own, rows.codes, embedded)
+        _wave(plan, own, rows.shared, embedded, turns)
         found[place] = _forward(plan, own, inputs, noise, thresholds, scales, buffers)
 
 
@@ -159,6 +165,7 @@ def _inputs(
     if spread > 0:
         shared, knots, shares = _jittered(plan, spread, batches, update, buffers)
     _embed(plan, own, codes, embedded)
+    _wave(plan, own, shared, embedded, buffers.turns)
     knots, lows, highs = _weighed(plan, knots, shares, batches, update, share, thresholds[-1], scales[-1], buffers)
     if share < 1:
         shared = _mixed(shared, partners, share, buffers.inputs[1, : len(codes)])
@@ -269,6 +276,11 @@ def _drop_embedded(
 ) -> None:
     """Drop embedded categories, or the derivatives with respect to them, in place."""
     noise, columns, zero = _noise_of_inputs(batches, update), batches.numeric.shape[2], values.dtype.type(0)
+    for column in range(len(plan.waves)):
+        for row in range(len(values)):
+            kept = noise[row, column] <= threshold
+            for place in range(column * FEATURES, (column + 1) * FEATURES):
+                values[row, place] = values[row, place] * scale if kept else zero
     for category in range(len(plan.embeddings)):
         column, size, _, first = plan.embeddings[category]
         for row in range(len(values)):
@@ -297,6 +309,83 @@ def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, buffe
                 if own > 0 and part > 0:
                     for dimension in range(size):
                         gradient[table + own * size + dimension] += part * deltas[row, first + dimension]
+
+
+@compiled
+def _wave(plan: Plan, own: Floats, shared: Floats, into: Floats, turns: Floats) -> None:
+    """Write the features of the numbers, the first of `shared`, and keep the cosine and sine of each wave."""
+    size = len(plan.waves) * WAVES
+    turn, square = np.empty(size, shared.dtype), np.empty(size, shared.dtype)
+    for row in range(len(into) if size else 0):
+        for column in range(len(plan.waves)):
+            frequencies, phases, _, _ = plan.waves[column]
+            value, first = shared[row, column], column * WAVES
+            for wave in range(WAVES):
+                turn[first + wave] = own[frequencies + wave] * value + own[phases + wave]
+        _cosine_and_sine(turn, square, turns[0, row], turns[1, row])
+        for column in range(len(plan.waves)):
+            _, _, weights, biases = plan.waves[column]
+            for feature in range(FEATURES):
+                total, start = own[biases + feature], weights + feature * WAVES
+                for wave in range(WAVES):
+                    total += own[start + wave] * turns[0, row, column * WAVES + wave]
+                into[row, column * FEATURES + feature] = total
+
+
+@compiled
+def _cosine_and_sine(turn: Floats, square: Floats, cosine: Floats, sine: Floats) -> None:
+    """Write the cosine and sine of angles in turns, in a few passes that vectorize; `turn` and `square` are spent."""
+    real = turn.dtype.type
+    half = real(0.5)
+    for place in range(len(turn)):
+        # In whole turns a wave repeats: what is left lies in [-1/2, 1/2].
+        left = turn[place] - np.floor(turn[place] + half)
+        turn[place] = left
+        square[place] = real(8) * left * left - real(1)
+        cosine[place] = real(COSINE[0])
+        sine[place] = real(SINE[0])
+    for power in range(1, len(COSINE)):
+        along, across = real(COSINE[power]), real(SINE[power])
+        for place in range(len(turn)):
+            cosine[place] = cosine[place] * square[place] + along
+            sine[place] = sine[place] * square[place] + across
+    for place in range(len(turn)):
+        sine[place] *= turn[place]
+
+
+@compiled
+def _wave_gradient(plan: Plan, own: Floats, numbers: Floats, partners: Integers, share: Real, buffers: Buffers) -> None:
+    """Add the derivatives by frequencies, phases, weights and biases to the gradient."""
+    real, gradient, deltas = numbers.dtype.type, buffers.gradient, buffers.embedded[2]
+    turn = real(2 * math.pi)
+    if share < 1:
+        deltas = _unmixed(deltas, partners, share, buffers.embedded[1])
+    for row in range(len(partners)):
+        for column in range(len(plan.waves)):
+            frequencies, phases, weights, biases = plan.waves[column]
+            value, first = numbers[row, column], column * WAVES
+            cosine, sine = buffers.turns[0, row, first : first + WAVES], buffers.turns[1, row, first : first + WAVES]
+            for feature in range(FEATURES):
+                delta, start = deltas[row, column * FEATURES + feature], weights + feature * WAVES
+                gradient[biases + feature] += delta
+                for wave in range(WAVES):
+                    gradient[start + wave] += delta * cosine[wave]
+                    slope = -turn * sine[wave] * delta * own[start + wave]
+                    gradient[phases + wave] += slope
+                    gradient[frequencies + wave] += slope * value
+
+
+@compiled
+def _unmixed(deltas: Floats, partners: Integers, share: Real, into: Floats) -> Floats:
+    """Return the derivatives by the rows before they were mixed."""
+    rest = deltas.dtype.type(1) - share
+    for row in range(len(partners)):
+        for place in range(deltas.shape[1]):
+            into[row, place] = share * deltas[row, place]
+    for row in range(len(partners)):
+        for place in range(deltas.shape[1]):
+            into[partners[row], place] += rest * deltas[row, place]
+    return into
 
 
 @compiled
@@ -640,5 +729,18 @@ def _exponential() -> Floats:
     return _fitted(np.exp((places - 1) / 2 * -lowest), places, degree=14)
 
 
+def _cosine() -> Floats:
+    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+    return _fitted(np.cos(2 * np.pi * np.sqrt((places + 1) / 8)), places, degree=11)
+
+
+def _sine() -> Floats:
+    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+    turns = np.sqrt((places + 1) / 8)
+    return _fitted(np.sin(2 * np.pi * turns) / turns, places, degree=11)
+
+
+COSINE, SINE = _cosine(), _sine()
+"""cos(2 pi t), and sin(2 pi t) / t, as polynomials in 8 t^2 - 1 for t in [-1/2, 1/2]."""
 TAIL, EXPONENTIAL = _tail(), _exponential()
 """The polynomials P and E; E's variable is 2 r / |lowest| + 1, where r is the argument in [lowest, 0]."""

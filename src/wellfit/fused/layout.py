@@ -31,6 +31,7 @@ class Plan(NamedTuple):
 
     layers: Integers  # [L, 4] inputs, outputs, place of W and place of the bias in a member's parameters
     embeddings: Integers  # [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones
+    waves: Integers  # [D, 4] place of each number's frequencies, phases, weights and biases; [0, 4] without waves
     one_hots: Integers  # [Q, 3] column of codes, levels, first of its shared inputs
     bins: Floats  # [3, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs
     binned: Integers  # [Y, 4] column of numbers, its first bin, how many, and its first knot (one more than bins)
@@ -96,6 +97,7 @@ class Buffers(NamedTuple):
     shares: Floats  # [3, B * 2Y] their shares before, and the weights of each knot and of the next after
     table: Floats  # [knots, units of the first layer] what the bins contribute at each knot, or the derivative
     embedded: Floats  # [3, B, embedded inputs] the same for embeddings, and their derivatives
+    turns: Floats  # [2, B, D * waves] cosine and sine of each wave
     gradient: Floats  # [P]
 
 
@@ -212,6 +214,7 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
     network = new_mlp(data, config.network, seed=config.seed, dtype=kind)
     slices = _slices(network)
     places = {part.name: part for part in slices}
+    waves = _waves(places, columns=data.train.numeric.shape[1]) if network.periodic else np.empty((0, 4), np.int64)
     inputs, one_hots, embeddings, shared = _inputs(network, columns=data.train.numeric.shape[1], places=places)
     layers = [
         (*places[name].shape, places[name].start, places[name.replace("weight", "bias")].start)
@@ -221,6 +224,7 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
     plan = Plan(
         layers=np.array(layers, dtype=np.int64),
         embeddings=np.array(embeddings, dtype=np.int64).reshape(-1, 4),
+        waves=waves,
         one_hots=np.array(one_hots, dtype=np.int64).reshape(-1, 3),
         bins=np.array([column, low, width], dtype=dtype),
         binned=_binned(np.asarray(column, dtype=np.int64)),
@@ -247,7 +251,8 @@ def _inputs(
     """Return the order of the first layer's inputs, the tables of both kinds of categories, and S."""
     at: int = columns + (network.bins.bins if network.bins else 0)
     shared, bins = list(range(columns)), range(columns, at)
-    embedded: list[int] = []
+    embedded = list(range(at, at + network.periodic.width)) if network.periodic else []
+    at += len(embedded)
     one_hots: list[tuple[int, ...]] = []
     embeddings: list[tuple[int, ...]] = []
     for place, category in enumerate(network.categories):
@@ -262,6 +267,13 @@ def _inputs(
             embeddings.append((place, category.width, table, len(embedded)))
             embedded += columns_of
     return np.array([*shared, *bins, *embedded], dtype=np.int64), one_hots, embeddings, len(shared)
+
+
+def _waves(places: Mapping[str, ParameterSlice], *, columns: int) -> Integers:
+    """Return the places [D, 4] of each number's frequencies, phases, weights and biases in a row."""
+    parts = [places[f"periodic.{name}"] for name in ("frequencies", "phases", "weight", "bias")]
+    starts = [part.start + np.arange(columns) * ((part.end - part.start) // columns) for part in parts]
+    return np.stack(starts, axis=1).astype(np.int64)
 
 
 def _binned(columns: Integers) -> Integers:

@@ -28,6 +28,7 @@ from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import seeded
+from wellfit.training.network import WAVES
 
 BYTES_OF_OUTPUTS = 2**26
 """Maximum bytes for the outputs of all rows; only as many members as fit are measured together."""
@@ -131,6 +132,7 @@ def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) 
     units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
     # Shares and weights of knots, and as many places of 8 bytes.
     units += len(layout.plan.binned) * (6 + 4 * 8 // real)
+    units += 2 * WAVES * len(layout.plan.waves)
     table = layout.knots * int(layout.plan.layers[0, 1])
     outputs = _bytes_of_outputs(data, members=len(configs))
     fixed = real * (rows * units + table + layout.size) + 2 * BYTES_AT_ONCE + outputs

@@ -142,6 +142,7 @@ def module_layout(
     plan = Plan(
         layers=np.array([[starts[-1], preparation.outputs, 0, 0]], dtype=np.int64),
         embeddings=np.empty((0, 4), np.int64),
+        waves=np.empty((0, 4), np.int64),
         one_hots=np.stack([np.arange(len(levels)), levels, starts[:-1]], axis=1),
         bins=np.empty((3, 0), dtype),
         binned=np.empty((0, 4), np.int64),

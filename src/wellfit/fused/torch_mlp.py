@@ -18,6 +18,7 @@ from wellfit.fused.batches import Needs
 from wellfit.fused.layout import RELU, TANH, Layout
 from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import BF16, Config, Device
+from wellfit.training.network import FEATURES, WAVES
 
 BYTES_OF_ACTIVATIONS = 2**30
 """Maximum bytes of activations, over all members, in one forward pass."""
@@ -27,7 +28,8 @@ _PER_UNIT = 6
 
 def bytes_of_row(layout: Layout) -> int:
     """Return the bytes of a member's activations on one row."""
-    return _PER_UNIT * np.dtype(layout.dtype).itemsize * (layout.units + layout.fixed + layout.embedded)
+    units = layout.units + layout.fixed + layout.embedded + WAVES * len(layout.plan.waves)
+    return _PER_UNIT * np.dtype(layout.dtype).itemsize * units
 
 
 class _Read(NamedTuple):
@@ -35,6 +37,14 @@ class _Read(NamedTuple):
 
     fixed: Tensor  # [B, S + bins], or [K, B, S + bins] where numbers are moved, rows are mixed or columns dropped
     embedded: Tensor  # [K, B, E]
+
+
+class _Waves(NamedTuple):
+    """Periodic embedding of the numbers, before they are mixed or dropped."""
+
+    numbers: Tensor  # [B, D], or [K, B, D] where members move them
+    cosine: Tensor  # [K, B, D, waves]
+    sine: Tensor  # the same
 
 
 class _Forward(NamedTuple):
@@ -76,11 +86,18 @@ class TorchMLP:
     ) -> tuple[Tensor, Tensor]:
         """Return each member's cost [K] of the batch, and its derivative [K, P] with respect to the parameters."""
         own = rows.parameters
-        read = self._read(own, at, needs)
+        waves = self._waves(own, self._numbers(at, needs)) if len(self._plan.waves) else None
+        read = self._read(own, at, needs, waves=waves)
         forward = self._forward(own, read, at=at, needs=needs)
         cost = _cross_entropy if self._classes else _squared_error
         costs, deltas = cost(forward.outputs, at, mixed=needs.mixup)
-        return costs, self._backward(own, read, forward, deltas=deltas, at=at, needs=needs)
+        parts, into = self._backward(own, read, forward, deltas=deltas)
+        if self.layout.embedded:
+            into = self._reader.embedded(into, at, needs)
+            parts |= self._table_parts(own, into, at=at, mixed=needs.mixup)
+            parts |= self._wave_parts(own, waves, into, at=at, mixed=needs.mixup) if waves else {}
+        # Every place of a row is in one part.
+        return costs, torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 
     def rows_at_once(self, members: int) -> int:
         """Return how many rows fit in one forward pass of `members` members."""
@@ -88,14 +105,39 @@ class TorchMLP:
 
     def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:
         """Return the outputs [K, B, outputs] on encoded rows, without dropout."""
-        hidden = self._first(rows, _Read(self._reader.with_bins(shared), self._embed(rows, codes)))
+        waves = self._waves(rows, shared[:, : len(self._plan.waves)]) if len(self._plan.waves) else None
+        hidden = self._first(rows, _Read(self._reader.with_bins(shared), self._embed(rows, codes, waves)))
         for layer in range(1, len(self._layers)):
             active, _ = self._activate(hidden)
             hidden = self._product(active, self._weights(rows, layer)) + self._bias(rows, layer)
         return hidden
 
-    def _read(self, rows: Tensor, at: UpdateInputs, needs: Needs) -> _Read:
-        embedded = self._embed(rows, at.codes)
+    def _numbers(self, at: UpdateInputs, needs: Needs) -> Tensor:
+        numbers = at.shared[:, : len(self._plan.waves)]
+        return at.moved(numbers) if needs.jitter else numbers
+
+    def _waves(self, rows: Tensor, numbers: Tensor) -> _Waves:
+        frequencies, phases, _ = self._wave_parameters(rows)
+        angles = 2 * math.pi * (numbers[..., None] * frequencies[:, None] + phases[:, None])
+        return _Waves(numbers, angles.cos(), angles.sin())
+
+    def _wave_parameters(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return frequencies and phases [K, D, waves], and the weights of the features [K, D, features, waves]."""
+        columns = len(self._plan.waves)
+        starts = self._plan.waves[0, :3].tolist()
+        frequencies, phases, weights = (rows[:, start : self._ends[start]] for start in starts)
+        shape = (len(rows), columns, WAVES)
+        return frequencies.view(shape), phases.view(shape), weights.view(len(rows), columns, FEATURES, WAVES)
+
+    def _features(self, rows: Tensor, waves: _Waves) -> Tensor:
+        """Return the features [K, B, D * features]."""
+        _, _, weights = self._wave_parameters(rows)
+        bias = int(self._plan.waves[0, 3])
+        found = torch.einsum("kbdw,kdfw->kbdf", waves.cosine, weights).flatten(2)
+        return found + rows[:, None, bias : self._ends[bias]]
+
+    def _read(self, rows: Tensor, at: UpdateInputs, needs: Needs, *, waves: _Waves | None) -> _Read:
+        embedded = self._embed(rows, at.codes, waves)
         embedded = self._reader.embedded(at.mixed(embedded) if needs.mixup else embedded, at, needs)
         return _Read(self._reader(at.shared, at, needs), embedded)
 
@@ -106,10 +148,11 @@ class TorchMLP:
             for column, size, table, _ in self._plan.embeddings.tolist()
         ]
 
-    def _embed(self, rows: Tensor, codes: Tensor) -> Tensor:
+    def _embed(self, rows: Tensor, codes: Tensor, waves: _Waves | None) -> Tensor:
         if not self.layout.embedded:
             return rows.new_empty(len(rows), len(codes), 0)
-        return torch.cat([table[:, codes[:, column]] for column, table in self._tables(rows)], dim=2)
+        features = [self._features(rows, waves)] if waves else []
+        return torch.cat([*features, *(table[:, codes[:, column]] for column, table in self._tables(rows))], dim=2)
 
     def _weights(self, rows: Tensor, layer: int) -> Tensor:
         inputs, width, place, _ = self._layers[layer]
@@ -157,8 +200,9 @@ class TorchMLP:
         return values * below, below + values * (values * values * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
     def _backward(
-        self, rows: Tensor, read: _Read, forward: _Forward, *, deltas: Tensor, at: UpdateInputs, needs: Needs
-    ) -> Tensor:
+        self, rows: Tensor, read: _Read, forward: _Forward, *, deltas: Tensor
+    ) -> tuple[dict[int, Tensor], Tensor]:
+        """Return place in the row -> derivative, for every W and bias; and that by the embedded inputs [K, B, E]."""
         parts: dict[int, Tensor] = {}
         for layer in range(len(self._layers) - 1, 0, -1):
             parts |= self._layer_parts(layer, forward.inputs[layer - 1], deltas)
@@ -167,11 +211,8 @@ class TorchMLP:
         if self.layout.embedded:
             inputs, width, place, _ = self._layers[0]
             parts[place + (inputs - self.layout.embedded) * width] = self._product(read.embedded.mT, deltas)
-            into = self._product(deltas, self._weights(rows, 0)[:, self.layout.fixed :].mT)
-            into = self._reader.embedded(into, at, needs)
-            parts |= self._table_parts(rows, into, at=at, mixed=needs.mixup)
-        # Every place of a row is in one part.
-        return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
+            return parts, self._product(deltas, self._weights(rows, 0)[:, self.layout.fixed :].mT)
+        return parts, read.embedded
 
     def _layer_parts(self, layer: int, inputs: Tensor, deltas: Tensor) -> dict[int, Tensor]:
         """Return the derivative for a layer's W and bias, by position in the row."""
@@ -184,7 +225,7 @@ class TorchMLP:
         It is computed as a product, whose sums have a fixed order; additions into one place from many threads do not.
         """
         sizes = self._plan.embeddings[:, 1].tolist()
-        share = at.share[:, None, None]
+        deltas, share = deltas[..., len(self._plan.waves) * FEATURES :], at.share[:, None, None]
         own = torch.split(share * deltas if mixed else deltas, sizes, dim=2)
         other = torch.split((1 - share) * deltas, sizes, dim=2) if mixed else ()
         found = {}
@@ -196,6 +237,27 @@ class TorchMLP:
             sums[:, 0] = 0
             found[int(self._plan.embeddings[place, 2])] = sums
         return found
+
+    def _wave_parts(
+        self, rows: Tensor, waves: _Waves, deltas: Tensor, *, at: UpdateInputs, mixed: bool
+    ) -> dict[int, Tensor]:
+        """Return place in the row -> derivative, for frequencies, phases, weights and biases of the features."""
+        columns = len(self._plan.waves)
+        deltas = deltas[..., : columns * FEATURES]
+        if mixed:
+            share = at.share[:, None, None]
+            # Each row is the partner of exactly one.
+            deltas = share * deltas + (1 - share) * deltas[:, at.partners.argsort()]
+        deltas = deltas.reshape(*deltas.shape[:2], columns, FEATURES)
+        _, _, weights = self._wave_parameters(rows)
+        slopes = -2 * math.pi * waves.sine * torch.einsum("kbdf,kdfw->kbdw", deltas, weights)
+        found = (
+            (slopes * waves.numbers[..., None]).sum(dim=1),
+            slopes.sum(dim=1),
+            torch.einsum("kbdf,kbdw->kdfw", deltas, waves.cosine),
+            deltas.sum(dim=1),
+        )
+        return dict(zip(self._plan.waves[0].tolist(), found, strict=True))
 
 
 def _cross_entropy(logits: Tensor, at: UpdateInputs, *, mixed: bool) -> tuple[Tensor, Tensor]:

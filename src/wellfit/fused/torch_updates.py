@@ -26,6 +26,7 @@ from wellfit.fused.kernels import ADAM_EPSILON, CLIP_EPSILON
 from wellfit.fused.kernels import advance as compiled_advance
 from wellfit.fused.layout import ADAM, MOMENTUM, Batches, Plan, State
 from wellfit.fused.rates import Rates
+from wellfit.training.network import FEATURES
 
 _HALF = 2**15
 """Half of the range of noise, subtracted from it and from thresholds: torch cannot compare unsigned 16-bit integers."""
@@ -98,7 +99,9 @@ class InputReader:
         self._bins = column.long(), low, width
         columns = [*range(numbers), *_columns_of(plan.one_hots, numbers), *plan.bins[0].astype(int).tolist()]
         self._fixed = torch.tensor(columns, device=device, dtype=torch.long)
-        self._embedded = torch.tensor(_columns_of(plan.embeddings, numbers), device=device, dtype=torch.long)
+        waves = [column for column in range(len(plan.waves)) for _ in range(FEATURES)]
+        embedded = [*waves, *_columns_of(plan.embeddings, numbers)]
+        self._embedded = torch.tensor(embedded, device=device, dtype=torch.long)
 
     def __call__(self, shared: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
         """Return inputs [B, S + bins], or [K, B, S + bins] where members differ, made from [B, S] or [K, B, S]."""

@@ -35,6 +35,8 @@ SLACK_SHARE = 0.1
 """Fraction by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
 LEAST_SHARE = 0.05
 """Share of a budget in seconds for the first network if reading has taken all of the time."""
+LOOK_UP_INPUTS = 10  # look-up of a column's bins, in inputs of the first layer that take as long
+PERIODIC_INPUTS = 20  # waves and features of a column, likewise, beside 128 units
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
 """Smallest side of a picture that a convolutional network still halves."""
@@ -221,7 +223,8 @@ class BudgetTracker:
         return rows_trained_on(self.data, config.data)
 
     def _flops(self, config: Config) -> float:
-        bins = config.network.bins if config.network.embedding == "ple" else 0
+        bins = min(config.network.bins, LOOK_UP_INPUTS) if config.network.embedding == "ple" else 0
+        bins = PERIODIC_INPUTS if config.network.embedding == "periodic" else bins
         train, preparation = self.data.train, self.data.preparation
         inputs = (1 + bins) * train.numeric.shape[1] + CATEGORY_INPUTS * train.codes.shape[1]
         widths = (inputs, *config.network.widths, preparation.outputs)

@@ -187,5 +187,12 @@ class StepContext:
         return StepContext(run=self.run, state=state, rules=self.rules)
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
-        """Return the trials that do not turn a fixed knob."""
-        return tuple(trial for trial in trials if not turned(self.config, trial) & self.rules.fixed)
+        """Return the trials that turn no fixed knob, without periodic embeddings if there are no numbers."""
+        waveless = not self.run.data.train.numeric.shape[1]
+        return tuple(
+            trial
+            for trial in trials
+            if not (
+                turned(self.config, trial) & self.rules.fixed or (waveless and trial.network.embedding == "periodic")
+            )
+        )

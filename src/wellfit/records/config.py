@@ -41,7 +41,8 @@ class Network:
 
     `module` names a module of the user that replaces all of these (training/module.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
-    of the training rows (Gorishniy et al., 2022); "none" uses the numbers as they are.
+    of the training rows, "periodic" adds learned features of learned waves (both Gorishniy et al., 2022, the latter as
+    in Holzmueller et al., 2024: PBLD); "none" uses the numbers as they are.
     `kind` "conv" is a network for pictures (training/convolution.py): the widths are the channels of its blocks.
     """
 

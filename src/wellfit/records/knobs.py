@@ -23,7 +23,7 @@ Activation = Literal["relu", "tanh", "gelu"]
 OptimizerKind = Literal["adam", "sgd", "momentum"]
 Schedule = Literal["cosine", "constant", "coslog4"]
 Strength = Literal["constant", "flat_cos"]
-Embedding = Literal["none", "ple"]
+Embedding = Literal["none", "ple", "periodic"]
 NetworkKind = Literal["mlp", "conv"]
 
 MOST_VALUES = 1_000
@@ -203,7 +203,7 @@ _TABLE = (
          usual=get_args(Activation),
          help="Activation function of the hidden layers: relu, tanh or gelu."),
     Knob("embedding", "network", kind="word", choices=get_args(Embedding), basic=True,
-         help="Encoding of numbers: ple (piecewise linear, over bins) or none."),
+         help="Encoding of numbers: ple (piecewise linear, over bins), periodic (learned waves) or none."),
     Knob("bins", "network", kind="whole", low=2, basic=True, sized=True, metavar="N",
          help="Maximum number of bins per numeric column."),
     Knob("module", "network", kind="text", turned=False),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from wellfit.base.typing import Floats, Integers
+from wellfit.exceptions import BadInput
 from wellfit.records.config import Network
 from wellfit.records.knobs import Activation
 from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
@@ -27,6 +28,11 @@ MOST_ONE_HOT_LEVELS = 9
 EMBEDDING_SIZE = 8
 EMBEDDING_LAYERS = 1_000
 """The first of the layer numbers that address the noise for initializing embeddings."""
+WAVES, FEATURES, FREQUENCY = 16, 3, 0.1
+"""Waves and features of each number with `embedding="periodic"`, and the standard deviation of the frequencies at the
+start (those of RealMLP: Holzmueller et al., 2024)."""
+PERIODIC_LAYERS = 2_000
+"""Layer numbers of the noise that initializes frequencies, phases and the weights of the features."""
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -85,18 +91,28 @@ class MLP(nn.Module):
     """A multi-layer perceptron over numeric and categorical columns; `levels` counts each one's levels in training.
 
     `edges` holds the bin edges [D, T + 1] of the numeric columns if `network.embedding` is "ple".
+
+    Raises:
+        BadInput: for `embedding="periodic"` without numeric columns.
     """
 
     def __init__(
         self, network: Network, *, columns: int, levels: Sequence[int], outputs: int, edges: Floats | None = None
     ) -> None:
         super().__init__()
+        if network.embedding == "periodic" and not columns:
+            raise BadInput(
+                "a periodic embedding needs numeric columns",
+                found="embedding='periodic' and no numeric column",
+                remedy="Set embedding to none",
+            )
         self.bins = PiecewiseLinear(edges) if edges is not None else None
+        self.periodic = Periodic(columns=columns) if network.embedding == "periodic" else None
         categories = [
             OneHot(levels=count) if count <= MOST_ONE_HOT_LEVELS else Embedding(levels=count) for count in levels
         ]
-        bins = self.bins.bins if self.bins else 0
-        widths = (columns + bins + sum(one.width for one in categories), *network.widths, outputs)
+        more = self.bins.bins if self.bins else self.periodic.width if self.periodic else 0
+        widths = (columns + more + sum(one.width for one in categories), *network.widths, outputs)
         self.categories = nn.ModuleList(categories)
         self.layers = nn.ModuleList(Linear(here, there) for here, there in pairwise(widths))
         self.activation = network.activation
@@ -115,8 +131,8 @@ class MLP(nn.Module):
         return outputs
 
     def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Return the inputs of the first layer: numbers, their bins, and categories, side by side."""
-        parts = [numeric] if self.bins is None else [numeric, self.bins(numeric)]
+        """Return the inputs of the first layer: numbers, their bins or features, and categories, side by side."""
+        parts = [numeric, *(encoding(numeric) for encoding in (self.bins, self.periodic) if encoding is not None)]
         parts += [category(codes[:, place]) for place, category in enumerate(self.categories)]
         return torch.cat(parts, dim=1)
 
@@ -151,6 +167,8 @@ class MLP(nn.Module):
                 noise = torch.from_numpy(weight_noise(seed=seed, layer=EMBEDDING_LAYERS + place, shape=shape))
                 category.weight.copy_(noise / math.sqrt(EMBEDDING_SIZE))
                 category.weight[0].zero_()
+        if self.periodic is not None:
+            self.periodic.start(seed=seed)
 
 
 @dataclass(frozen=True)
@@ -220,6 +238,40 @@ class PiecewiseLinear(nn.Module):
     def forward(self, numeric: Tensor) -> Tensor:
         """Return the encoding [N, B] of numbers [N, D]."""
         return ((numeric[:, self._column] - self._low) / self._width).clamp_(0, 1)
+
+
+class Periodic(nn.Module):
+    """Learned features of waves of each number, f_d = V_d cos(2 pi (w_d x_d + p_d)) + c_d: [N, D] -> [N, D * FEATURES].
+
+    PLR without its ReLU (Gorishniy et al., 2022), with a phase and beside the number itself: PBLD (Holzmueller et al.,
+    2024). w and p are in turns [D, WAVES]; V is [D, FEATURES, WAVES]. None of them is in W.
+    """
+
+    def __init__(self, *, columns: int) -> None:
+        super().__init__()
+        self.width = columns * FEATURES
+        self.frequencies = nn.Parameter(torch.zeros(columns, WAVES))
+        self.phases = nn.Parameter(torch.zeros(columns, WAVES))
+        self.weight = nn.Parameter(torch.zeros(columns, FEATURES, WAVES))
+        self.bias = nn.Parameter(torch.zeros(columns, FEATURES))
+
+    @torch.no_grad()
+    def start(self, *, seed: int) -> None:
+        """Initialize: slow waves, phases all around (a standard deviation of one turn), features of variance 1."""
+        columns = len(self.bias)
+        for place, (value, scale) in enumerate(
+            ((self.frequencies, FREQUENCY), (self.phases, 1.0), (self.weight, math.sqrt(2 / WAVES)))
+        ):
+            shape = (columns, value.numel() // columns)
+            noise = torch.from_numpy(weight_noise(seed=seed, layer=PERIODIC_LAYERS + place, shape=shape))
+            value.copy_(noise.reshape(value.shape) * scale)
+        self.bias.zero_()
+
+    def forward(self, numeric: Tensor) -> Tensor:
+        """Return the features of numbers, those of a column side by side."""
+        waves = (2 * math.pi * (numeric.unsqueeze(-1) * self.frequencies + self.phases)).cos()
+        features = (self.weight @ waves.unsqueeze(-1)).squeeze(-1) + self.bias
+        return features.flatten(1)
 
 
 LEAST_POOLED = 4

@@ -54,9 +54,9 @@ def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
 def search_architecture(context: StepContext) -> tuple[Config, ...]:
     """Return smaller networks, and others that may suit the rows better; none for pictures.
 
-    The trials are half the width, one layer less, plain numbers, half the bins, the other activations, and the next
-    larger shapes, since a network that already fits all rows often follows them more smoothly when it grows (Nakkiran
-    et al., 2019, "Deep double descent").
+    The trials are half the width, one layer less, plain numbers, half the bins, a periodic embedding, the other
+    activations, and the next larger shapes, since a network that already fits all rows often follows them more smoothly
+    when it grows (Nakkiran et al., 2019, "Deep double descent").
     """
     network = context.config.network
     if network.kind == "conv":
@@ -67,6 +67,8 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
     shapes = [replace(network, widths=shape) for shape in widths]
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
+    if network.embedding != "periodic" and context.run.data.train.numeric.shape[1]:
+        shapes += [replace(network, embedding="periodic")]
     shapes += [replace(network, activation=name) for name in get_args(Activation)]
     tried = dict.fromkeys(shape for shape in shapes if shape != network and fits(context.config, shape.widths))
     cost, most = context.run.budget.cost, MOST_TIMES * context.run.budget.cost(context.config)
