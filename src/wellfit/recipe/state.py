@@ -188,7 +188,8 @@ class StepContext:
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
         """Return the trials that turn no fixed knob, without periodic embeddings if there are no numbers."""
-        waveless = not self.run.data.train.numeric.shape[1]
+        data = self.run.data
+        waveless = data is not None and not data.train.numeric.shape[1]
         return tuple(
             trial
             for trial in trials

@@ -67,7 +67,7 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
     shapes = [replace(network, widths=shape) for shape in widths]
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
-    if network.embedding != "periodic" and context.run.data.train.numeric.shape[1]:
+    if network.embedding != "periodic" and context.run.prepared.train.numeric.shape[1]:
         shapes += [replace(network, embedding="periodic")]
     shapes += [replace(network, activation=name) for name in get_args(Activation)]
     tried = dict.fromkeys(shape for shape in shapes if shape != network and fits(context.config, shape.widths))
