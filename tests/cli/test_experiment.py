@@ -153,7 +153,7 @@ def test_a_sweep_may_choose_a_network_at_a_rung_and_propose_its_ensemble(run, ir
 
 def test_a_member_that_diverged_is_marked_and_told_with_its_knobs(run, iris):
     text = run("sweep", iris, "--over", "lr=.01/1e30", "--optimizer", "sgd", "--epochs", "4", "--quiet").out
-    assert [line.split()[4] for line in text.splitlines() if line.endswith("diverged")] == ["1e+30"]
+    assert [line.split()[4] for line in text.splitlines() if line.endswith("diverged")] == ["1e30"]
     assert "1 of 2 members ended as diverged (lr 1e+30). The loss" in text
 
 

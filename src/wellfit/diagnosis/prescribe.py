@@ -19,6 +19,8 @@ from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 
+CUT = "out of budget"
+"""How the evidence of WF105 names a training that was cut short."""
 BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible", "doubt")
 """Kinds of findings that are acted on before any gap."""
 
@@ -133,6 +135,11 @@ def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> 
     return fired(findings, codes_of("region"))
 
 
+def is_cut_short(findings: Sequence[Finding]) -> bool:
+    """Return True if the budget ended the training (WF105): then nothing else can be said of the network."""
+    return any(found.code == "WF105" and found.status == "fired" and CUT in found.evidence for found in findings)
+
+
 def headline(
     errors: Errors,
     gaps: Mapping[GapName, Gap | None],
@@ -142,6 +149,8 @@ def headline(
     findings: Sequence[Finding] = (),
 ) -> str:
     """Return one to three sentences: leaks that spoil the errors, if any; cause, action, remainder."""
+    if is_cut_short(findings):
+        return "Nothing can be said yet: the training was cut short by its budget. Give it a larger one."
     leaks, doubts = (
         _joined([f"{found.title} ({found.code})" for found in fired(findings, codes_of(urgency))])
         for urgency in ("leak", "doubt")

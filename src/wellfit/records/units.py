@@ -99,6 +99,10 @@ def plain(value: float) -> str:
     return f"{value:.4g}"
 
 
+MOST_WRITTEN_OUT = 1e12
+"""Above it a number is written with a power of ten."""
+
+
 def knob(value: float | None) -> str:
     """Return a value on a logarithmic range in short form: 0, 0.053, 1e-06, 316, 1,230,000."""
     if value is None:
@@ -107,7 +111,10 @@ def knob(value: float | None) -> str:
         return "0"
     if abs(value) < 1000:
         return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) < 1e6 else f"{float(f'{value:.3g}'):,.0f}"
+    if abs(value) < 1e6:
+        return f"{value:,.0f}"
+    short = f"{value:.3g}"
+    return f"{float(short):,.0f}" if abs(value) < MOST_WRITTEN_OUT else short.replace("e+", "e")
 
 
 def seconds(value: float | None) -> str:

@@ -18,12 +18,13 @@ from wellfit.reports.sentences import (
     rows_text,
     temperature_sentence,
 )
+from wellfit.reports.verdict import told
 from wellfit.stats.intervals import LEVEL, Estimate
 
 
 def model_card(summary: Summary) -> str:
     """Return the card of an experiment's model; it travels with the model, so it names no folder."""
-    summary = without_folders(summary)
+    summary = told(without_folders(summary))
     sections = {
         "Model": _model(summary),
         "Data": _data(summary.split),

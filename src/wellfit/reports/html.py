@@ -61,7 +61,7 @@ _KIB = 1024
 
 def render_html(summary: Summary, *, redact: bool = False) -> str:
     """Write the page in under a million bytes: text from a table or a user is escaped, or left out by `redact`."""
-    shown = redacted(summary) if redact else summary
+    shown = verdict.told(redacted(summary) if redact else summary)
     style = "\n".join(_file(name) for name in _STYLES)
     template = _environment(shown.unit).from_string(_file("page.html"))
     optimal = shown.after.diagnosis.errors.optimal if shown.after else None

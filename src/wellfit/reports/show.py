@@ -22,6 +22,7 @@ from wellfit.reports.sentences import sweep_line
 from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
 from wellfit.reports.text import diagnosis_text, findings_text, render_end
+from wellfit.reports.verdict import told
 
 if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment
@@ -82,7 +83,7 @@ def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
 
 def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
     """Draw the ladder of the network that represents an experiment, with the reference models."""
-    if summary.after is None:
+    if told(summary).after is None or summary.after is None:
         return {"text/plain": plain}
     key = _key({"title": summary.title, "headline": summary.headline, "identity": summary.after.identity})
     drawing = ladder_chart(summary.after, summary.unit, key=key, width=_WIDTH, others=summary.others)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, topic_of
+from wellfit.diagnosis.prescribe import is_cut_short as training_cut_short
 from wellfit.records.units import Unit, knob, seconds, typeset
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
@@ -237,7 +238,11 @@ def _diagnosis_blocks(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     unit = Unit(diagnosis.goal)
     yield Text(diagnosis.headline, style="bold")
     yield ""
-    yield from _ladder(unit, Diagnosed(diagnosis=diagnosis, has_test=False), None)
+    found = Diagnosed(diagnosis=diagnosis, has_test=False)
+    if training_cut_short(diagnosis.findings):
+        yield _errors(unit, found, None)
+        return
+    yield from _ladder(unit, found, None)
     yield _heading("Findings")
     yield from _findings_in_full(diagnosis.findings)
     yield _heading("Prescription")

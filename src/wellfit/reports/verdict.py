@@ -90,6 +90,11 @@ def is_cut_short(network: Network | None) -> bool:
     return network is not None and network.outcome.status is Status.OUT_OF_BUDGET
 
 
+def told(summary: Summary) -> Summary:
+    """Return a summary without the diagnosis of a network whose training was cut short."""
+    return replace(summary, before=None, after=None) if is_cut_short(summary.best) else summary
+
+
 def _undiagnosed(summary: Summary) -> str:
     best, unit = summary.best, summary.unit
     if is_cut_short(best):
@@ -166,6 +171,8 @@ def _changed(summary: Summary, before: Diagnosed, after: Diagnosed) -> str:
             f"What this run tried is behind: an earlier network does better on dev, {new} against {old}, and is kept."
         )
     cause, action = _cause(summary), _action(summary)
+    if is_cut_short(summary.first):
+        return f"Dev {unit.noun} is {new} after {action}; the first training was cut short, so nothing can be compared."
     if last >= first or old == new:
         return f"{cause} Nothing gained: dev {unit.noun} {new} after {action}, {old} at the start.".strip()
     gain = honest_gain(summary)
@@ -223,7 +230,7 @@ def honest_gain(summary: Summary) -> Estimate | None:
 
 def _certainty(summary: Summary) -> str:
     gain, before = honest_gain(summary), summary.before
-    if before is None or not summary.path:
+    if before is None or not summary.path or is_cut_short(summary.first):
         return ""
     if gain is None:
         return "How sure that is, is unknown: the two networks were not compared row by row."

@@ -109,7 +109,10 @@ def _dots(drawing: Drawing, members: Sequence[Member], unit: Unit) -> float:
 def _legend(drawing: Drawing, members: Sequence[Member], unit: Unit, *, floor: float, words: str) -> float:
     drawing.note((_LABEL - 8, floor + 15), "keep_prob", anchor="end")
     losses = [member.dev.value for member in members if member.dev]
-    stronger = f"stronger: lower dev {unit.noun} ({unit.show(min(losses))} to {unit.show(max(losses))})"
+    limits = [unit.show(min(losses)), unit.show(max(losses))]
+    stronger = f"stronger: lower dev {unit.noun} ({' to '.join(limits)})"
+    if limits[0] == limits[1]:
+        stronger = f"all have a dev {unit.noun} of {limits[0]}"
     lines = [f"across: λ; {stronger}", words]
     if text_width("; ".join(lines), style="s") < drawing.width - _LABEL:
         lines = ["; ".join(lines)]

@@ -52,8 +52,9 @@ def ladder_domain(ladders: Iterable[Diagnosed], unit: Unit) -> Domain:
     known = list(ladders)
     errors = [error for ladder in known for error in ladder.errors.values() if error]
     losses = [loss for error in errors for loss in (error.low, error.high, error.value)]
-    named = [optimal for ladder in known if (optimal := ladder.diagnosis.errors.optimal).source != "none"]
-    losses += [loss for optimal in named for loss in (optimal.low, optimal.high)]
+    # Without a reference too: a band that the axis cuts off would seem to begin where the axis does.
+    optima = [ladder.diagnosis.errors.optimal for ladder in known]
+    losses += [loss for optimal in optima for loss in (optimal.low, optimal.high)]
     return padded([unit.position(loss) for loss in losses] or [0.0, 1.0], zero_below=0.7)
 
 
