@@ -61,6 +61,7 @@ PLAIN_TEXTS = {
     "telephones": ["+49 440 8240", "+49 30 123456", "+1 555 0100"] * 9,
     "hexadecimal": ["0x1f", "0xa0", "0xff"] * 9,
     "a-class-called-total": ["total", "partial"] * 9 + ["total"],
+    "doors": ["2", "3", "4", "5more"] * 9,
     "flats": ["12A", "7C", "104B", "3D", "9F", "1G"] * 9,
 }
 

@@ -24,6 +24,7 @@ _MOST_LOOKED_AT = 200  # different values that are checked for the formats in us
 _MOST_ROWS = 2000
 _MOST_NAMED = 3
 _MOST_STRAYS = 5
+_FEWEST_MEASURED = 2  # different numbers with the same unit: one alone, such as 5more, is a level
 _DIGITS = re.compile(r"\d+")
 _SENTINEL = re.compile(r"-?(9+\.?9*|8+\.?8*|7+\.?7*)(\.0+)?")
 _LARGEST = frozenset({2.0**31 - 1, -(2.0**31), 32767.0, -32768.0, 65535.0, 1e20, -1e20, 1e30, -1e30})
@@ -72,7 +73,7 @@ def _limits(known: pa.Array) -> str:
 
 def _with_units(known: pa.Array) -> str:
     counts = Counter(filter(None, map(unit_behind, _some(known))))
-    if not counts:
+    if not counts or max(counts.values()) < _FEWEST_MEASURED:
         return ""
     units = [unit for unit, _ in counts.most_common(_MOST_NAMED)]
     ends = [pc.match_substring_regex(known, rf"^[-+(]?\d[\d.,']*\s*{re.escape(unit)}$") for unit in units]
