@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from wellfit.cli.demo import PARTS, noisy_digits
 
+README = Path(__file__).parents[2] / "README.md"
 UPDATES = "3500updates"
 """Enough for the first network, and for a few regularized ones."""
 
@@ -59,6 +62,14 @@ def test_the_end_is_the_lesson_in_25_lines_and_the_same_again(run):
         assert told[name][1] < told["boosted trees"][1] < dev
     worst = next(line for line in ends[0] if line.startswith("Of the 20"))
     assert int(worst.split(",")[1].split()[0]) >= 15
+
+
+@pytest.mark.proof
+def test_the_readme_shows_what_the_demo_prints(run):
+    """On a slow or a busy machine too: all but the seconds."""
+    ran = run("demo", "--quiet")
+    shown = README.read_text(encoding="utf-8").splitlines()
+    assert [line for line in ran.out.splitlines() if line not in shown and not line.startswith("This took")] == []
 
 
 def _percents(line):
