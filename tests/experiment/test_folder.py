@@ -88,7 +88,7 @@ def test_of_three_who_make_one_folder_at_once_one_wins_and_the_others_are_told(t
         told = list(pool.map(make, range(3)))
     (winner,) = (each for each in told if each.isdecimal())
     assert (tmp_path / "t.wellfit" / "seed").read_text() == winner
-    assert sum("must be free" in each for each in told) == 2
+    assert sum("must be missing or empty" in each for each in told) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["t.wellfit"]
 
 
@@ -104,7 +104,7 @@ def _a_file(path: Path) -> None:
 @pytest.mark.parametrize("occupy", [_someone_elses, _a_file])
 def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy):
     occupy(tmp_path / "t.wellfit")
-    with pytest.raises(Refusal, match="must be free"):
+    with pytest.raises(Refusal, match="must be missing or empty"):
         create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
     with pytest.raises(Refusal, match="EXPERIMENT must be a folder"):
@@ -123,10 +123,10 @@ def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
         pytest.param({"schema": 99, "goal": "error", "settings": {}, "data": {}}, "schema 99", id="newer schema"),
         pytest.param(
             {"schema": 1, "goal": "error", "settings": {"target": "y", "colour": 1, "drop": []}, "data": {}},
-            "cannot be read",
+            "unreadable file",
             id="unknown setting",
         ),
-        pytest.param([], "cannot be read", id="no object"),
+        pytest.param([], "unreadable file", id="no object"),
     ],
 )
 def test_an_unreadable_folder_is_refused(tmp_path, about, message):
@@ -208,5 +208,5 @@ def test_a_folder_of_a_stranger_leads_nowhere_else(tmp_path, place):
 def test_deep_or_huge_json_is_damaged(tmp_path, spoil):
     made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     spoil(made.path / ABOUT)
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(Refusal, match="unreadable file"):
         open_folder(made.path)

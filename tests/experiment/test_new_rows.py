@@ -107,7 +107,7 @@ def test_a_missing_column_is_named_with_the_nearest():
 
 def test_another_ending_leaves_nothing(tmp_path):
     batches, _ = _predicted(_table(100))
-    with pytest.raises(BadInput, match="written as"):
+    with pytest.raises(BadInput, match="written to"):
         write_batches(batches, tmp_path / "out.xlsx")
     assert list(tmp_path.iterdir()) == []
 
