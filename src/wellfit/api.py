@@ -17,7 +17,7 @@ from wellfit.checking.before import warn_before_training
 from wellfit.data.dialect import FormatArguments
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
-from wellfit.exceptions import BadInput
+from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.create import SplitArguments, find_or_make, make_split, move_sources
 from wellfit.experiment.diagnosing import findings_on_data, open_rows, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
@@ -293,6 +293,12 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         budget=budget, ensemble=ensemble, augment=augment, allow_early_stopping=allow_early_stopping, fixed=fixed
     )
     known = _experiment(data) if _goes_on(data) else None
+    if known and known.folder.study is not None:
+        raise Refusal(
+            "a study is continued by its own script or file, which has the training code",
+            found=f"the study {known.path}",
+            remedy="Run that script again, or `wellfit study FILE.toml`",
+        )
     last = known.last_asked() if known else {}
     request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:

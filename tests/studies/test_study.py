@@ -93,6 +93,25 @@ def test_report_diagnose_compare_and_print_work_on_the_folder(tmp_path):
     assert [pair.knob for pair in compared.knobs] == ["width"]
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(wf.run, id="run"),
+        pytest.param(wf.unseal, id="unseal"),
+        pytest.param(lambda path: wf.predict(path, {"x": [1.0]}), id="predict"),
+        pytest.param(lambda path: wf.train(path, wf.Config()), id="train"),
+        pytest.param(wf.sweep, id="sweep"),
+    ],
+)
+def test_what_needs_a_network_of_wellfit_is_refused_on_a_study(tmp_path, use):
+    study = _study(tmp_path)
+    followed(study, fine)
+    before = study.to_json()
+    with pytest.raises(wf.Refusal, match="the study"):
+        use(study.path)
+    assert study.to_json() == before
+
+
 def test_one_remedy_and_a_branch_go_their_own_way_in_the_same_folder(tmp_path):
     followed(_study(tmp_path), small)
     one = _study(tmp_path, only="regularize", idea="does it help at all?")

@@ -16,7 +16,7 @@ from wellfit.cli.stage import FILE, stage
   wellfit study cats.toml --budget 32fits --workers 4
 
 cats.toml:
-  command = "python train.py --width {width} --lr {lr} --l2 {l2} --out {out}"
+  command = "python train.py {width} {lr} {l2} {out}"
   goal = "error"
   human_error = 0.01
   budget = "16fits"                # or 2h
