@@ -126,6 +126,14 @@ def test_one_remedy_and_a_branch_go_their_own_way_in_the_same_folder(tmp_path):
     assert branch.to_json()["fits"] >= before
 
 
+def test_a_curve_that_is_told_says_in_the_table_what_its_shape_means(tmp_path):
+    study = _study(tmp_path, tolerance=0.02)
+    curve = [(0.6 - 0.01 * epoch, 0.6 - 0.01 * epoch) for epoch in range(20)]
+    study.tell(study.ask(), **fine(None), curve=curve)
+    assert study.ask() is None
+    assert "still falling at the end: more epochs" in study.report().read_text()
+
+
 def test_only_numbers_are_told_with_wider_intervals(tmp_path):
     def numbers(knobs):
         found = small(knobs)

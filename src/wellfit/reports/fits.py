@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wellfit.base.typing import Json
+from wellfit.diagnosis.curve_shapes import said_by_curve
 from wellfit.journal.history import History
+from wellfit.records.outcome import CurvePoint
 from wellfit.records.units import Unit, knob
 
 _SHOWN = 60
@@ -59,8 +61,10 @@ def _row(asked: Json, names: list[str], *, told: Json | None, failed: Json | Non
     if told is None and failed is not None:
         lines = failed.get("lines") or [""]
         note = ": ".join(filter(None, (str(failed["reason"]), str(lines[-1]).strip())))[:_SHOWN]
-    elif told and told["status"] == "stopped early":
-        note = ", ".join(filter(None, (note, "coupled: dev chose the epoch")))
+    elif told:
+        coupled = "coupled: dev chose the epoch" if told["status"] == "stopped early" else ""
+        shapes = said_by_curve([CurvePoint(*point) for point in told["curve"]])
+        note = "; ".join(filter(None, (note, coupled, *shapes)))
     seconds = (told or failed or {}).get("seconds", 0.0)
     return FitRow(
         number=int(asked["number"]),
