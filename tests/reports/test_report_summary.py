@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
-from report_cases import CASES, Line, estimate, finished, opening, split, summarize, sweep
+from report_cases import CASES, Line, config, diagnosis, estimate, finished, opening, split, summarize, sweep, training
 
 from wellfit.records.goals import GOALS, goal_named
 from wellfit.records.units import Unit, knob, plain, seconds
@@ -12,6 +12,7 @@ from wellfit.reports.html import render_html
 from wellfit.reports.redact import redacted
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.text import render_text
+from wellfit.reports.verdict import next_steps
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -299,3 +300,16 @@ def test_short_numbers():
     ]
     assert [plain(value) for value in (0.012344, 12.345, 48_210.4)] == ["0.01234", "12.35", "48,210"]
     assert [seconds(value) for value in (None, 0.44, 12.3, 200.0)] == ["—", "0.4 s", "12 s", "3 min 20 s"]
+
+
+def test_a_bias_without_a_reference_gains_from_here_to_the_optimum_at_most():
+    """Train 30%, dev 28%, optimum 0 to 13%: the dev error can fall by 15 to 28 points, whatever the bias."""
+    verdicts = ("yes", "no")
+    line = diagnosis(0, "first", train=0.30, dev=0.28, optimal=(0.0, 0.13, "none"), verdicts=verdicts)
+    line.body["gaps"]["avoidable_bias"] |= {"low": 0.17, "high": 0.30}
+    remedy = {"kind": "bigger_network", "board": "optimization", "because": "avoidable_bias", "ceiling": 0.215}
+    line.body["prescription"] = [
+        remedy | {"why": "Avoidable bias is 17.0 to 30.0 points: a bigger network fits better."}
+    ]
+    lines = [split(), training("first", 0.30, 0.28, settings=config()), line]
+    assert "gains 15.0 to 28.0 points" in " ".join(next_steps(summarize(lines)))

@@ -384,7 +384,9 @@ def most_text(unit: Unit, diagnosis: Diagnosis, remedy: Prescribed) -> str:
     end = errors.dev.value
     if gap is None or not errors.is_open(gap):
         return f"at most {unit.size(remedy.ceiling, end=end)}"
-    limits = unit.gap_range(max(0.0, min(gap.low, end)), min(gap.high, end), end=end)
+    # Dev may be below train: no remedy takes the dev loss further than from here to the optimum.
+    least = max(0.0, min(gap.low, end - errors.optimal.high))
+    limits = unit.gap_range(least, min(gap.high, end - errors.optimal.low), end=end)
     return limits if unit.is_percent else f"{limits} {unit.noun}"
 
 
