@@ -35,13 +35,13 @@ import throughput_sides
 from throughput_sides import OURS, Shape, train
 made, plain, found = throughput_sides.prepared, throughput_sides.configs, {}
 
-def measure(name, shape, count):
+def measure(name, shape, count, times=3):
     def seconds(updates):
         began = time.process_time()
         train(side=OURS, shape=shape, count=count, updates=updates, half=0)
         return time.process_time() - began
     seconds(shape.short)
-    found[name] = seconds(3 * shape.short) - seconds(shape.short)
+    found[name] = seconds(times * shape.short) - seconds(shape.short)
 
 for shape in (Shape(64, 64), Shape(128, 64), Shape(256, 256)):
     measure(str(shape), shape, 64)
@@ -50,7 +50,7 @@ for width, columns, bins in ((64, 36, 64), (256, 8, 128)):
         configs = plain(shape, mine, epochs=epochs)
         return [replace(each, network=replace(each.network, embedding="ple", bins=bins)) for each in configs]
     throughput_sides.configs, throughput_sides.prepared = with_bins, lambda _: made(columns)
-    measure(f"{columns} columns of {bins} bins, width {width}, batch 256", Shape(width, 256), 16)
+    measure(f"{columns} columns of {bins} bins, width {width}, batch 256", Shape(width, 256), 16, times=9)
 print(json.dumps(found))
 """
 """Seconds of the updates of a stack of 32 networks (8 of those with bins), by shape.
