@@ -142,7 +142,7 @@ def _name_for(column: str, present: Sequence[str]) -> str:
     others = [name for name in present if name not in OWN and not name.startswith(PREFIX)]
     folded = {name.casefold(): name for name in others}
     close = difflib.get_close_matches(column, folded, n=1, cutoff=_ALIKE)
-    usual = [folded[word] for word in _USUAL[column] if word in folded]
+    usual = [folded[word] for word in _USUAL.get(column, ()) if word in folded]
     if name := next(iter(usual), folded[close[0]] if close else None):
         return f"Rename {name!r}?"
     return f"Rename the column that contains it to {column!r}"
