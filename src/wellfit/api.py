@@ -292,13 +292,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     given = _present(
         budget=budget, ensemble=ensemble, augment=augment, allow_early_stopping=allow_early_stopping, fixed=fixed
     )
-    known = _experiment(data) if _goes_on(data) else None
-    if known and known.folder.study is not None:
-        raise Refusal(
-            "a study is continued by its own script or file, which has the training code",
-            found=f"the study {known.path}",
-            remedy="Run that script again, or `wellfit study FILE.toml`",
-        )
+    known = _continued(data)
     last = known.last_asked() if known else {}
     request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:
@@ -381,9 +375,18 @@ def _experiment(experiment: Experiment | Path | str) -> Experiment:
     return experiment if isinstance(experiment, Experiment) else open_experiment(experiment)
 
 
-def _goes_on(data: Any) -> bool:
-    """Return True if an experiment was passed in place of DATA."""
-    return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
+def _continued(data: Any) -> Experiment | None:
+    """Return the experiment that was passed in place of DATA, if any; `run` does not continue a study."""
+    if not isinstance(data, Experiment) and not (isinstance(data, str | Path) and is_experiment(Path(data))):
+        return None
+    known = _experiment(data)
+    if known.folder.study is not None:
+        raise Refusal(
+            "a study is continued by its own script or file, which has the training code",
+            found=f"the study {known.path}",
+            remedy="Run that script again, or `wellfit study FILE.toml`",
+        )
+    return known
 
 
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
