@@ -82,7 +82,7 @@ def test_digits_are_not_mirrored(finished):
 def test_the_page_shows_what_augmentation_does(finished):
     page = finished.report().read_text()
     assert "Does the label survive augmentation?" in page
-    png = re.search(r"data:image/png;base64,([^\"]+)", page)[1]
+    png = re.search(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)[1]
     sheet = Image.open(io.BytesIO(base64.b64decode(png)))
     assert sheet.size == (7 * 10 - 2, 4 * 10 - 2)
     pixels = np.asarray(sheet)

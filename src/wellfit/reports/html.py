@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wellfit.diagnosis.findings import topic_of
 from wellfit.diagnosis.optimal_error import Optimal
@@ -79,7 +79,7 @@ def _environment(unit: Unit) -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_typeset
     )
-    environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds)
+    environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds, verbatim=escape)
     environment.globals.update(
         OTHER_UNITS=OTHER_UNITS,
         topic_of=topic_of,
@@ -93,7 +93,7 @@ def _environment(unit: Unit) -> Environment:
 
 
 def _typeset(shown: object) -> object:
-    """Set text as people read it; drawings are set already."""
+    """Set text as people read it; drawings are set already, and what passed `verbatim` stays as it is."""
     return typeset(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
 
 

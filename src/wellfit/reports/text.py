@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ from wellfit.reports.sentences import (
     score_sentence,
     shown,
     sweep_line,
+    temperature_sentence,
     tolerance_note,
     trade_sentence,
     verdict_text,
@@ -60,7 +63,7 @@ def render_end(summary: Summary, *, path: str = "", width: int = WIDTH, color: b
     """
     text = ""
     for steps in range(len(summary.steps), -1, -1):
-        text = _printed(_end(summary, path=path, steps=steps, wide=width >= _NARROW), width=width, color=color)
+        text = _printed(_end(summary, path=path, steps=steps, width=width), width=width, color=color)
         if text.count("\n") <= MOST_LINES:
             break
     return text
@@ -76,7 +79,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
     return _printed(_findings_in_full(findings), width=WIDTH, color=False).strip("\n")
 
 
-def _printed(blocks: Iterable[RenderableType], *, width: int, color: bool) -> str:
+def _printed(blocks: Iterable[RenderableType | _Wrapped], *, width: int, color: bool) -> str:
     from rich.console import Console
 
     sink = io.StringIO()
@@ -92,7 +95,10 @@ def _printed(blocks: Iterable[RenderableType], *, width: int, color: bool) -> st
         legacy_windows=False,
     )
     for block in blocks:
-        console.print(_unbroken(block) if isinstance(block, str) else block)
+        if isinstance(block, _Wrapped):
+            console.print(block.lines, soft_wrap=True)
+        else:
+            console.print(_unbroken(block) if isinstance(block, str) else block)
     shown = sink.getvalue().replace(_NO_BREAK, " ")
     return "\n".join(line.rstrip() for line in shown.splitlines()) + "\n"
 
@@ -102,10 +108,12 @@ _NO_BREAK = "\ue000"
 
 
 def _unbroken(words: str) -> str:
-    return re.sub("`[^`]+`", lambda found: found[0].replace(" ", _NO_BREAK), typeset(words))
+    """Typeset words, but leave the commands in them as they are, and on one line."""
+    parts = re.split("(`[^`]+`)", words)
+    return "".join(part.replace(" ", _NO_BREAK) if place % 2 else typeset(part) for place, part in enumerate(parts))
 
 
-def _end(summary: Summary, *, path: str, steps: int, wide: bool) -> Iterator[RenderableType]:
+def _end(summary: Summary, *, path: str, steps: int, width: int) -> Iterator[RenderableType | _Wrapped]:
     from rich.text import Text
 
     yield Text(_subject(summary), style="dim")
@@ -113,18 +121,17 @@ def _end(summary: Summary, *, path: str, steps: int, wide: bool) -> Iterator[Ren
     yield from summary.remarks
     if summary.after is not None and not is_cut_short(summary.best):
         yield ""
-        yield _rungs(summary, summary.after, wide=wide)
+        yield _rungs(summary, summary.after, wide=width >= _NARROW)
     yield from _taken(summary, most=steps)
     told = {"Take care": list(cares(summary)), "Next": list(next_steps(summary))[:2]}
     if path:
         folder = shlex.quote(path)
-        told["Report"] = [f"{PurePath(path) / 'report.html'}; all of it: `wellfit show {folder} --full`"]
+        told["Report"] = [f"`{PurePath(path) / 'report.html'}`; all of it: `wellfit show {folder} --full`"]
         if summary.split is not None and not summary.openings and not summary.elsewhere:
             told["Test set"] = [f"sealed: `wellfit unseal {folder}` opens it, once"]
-    rows = [[name if place == 0 else "", words] for name, each in told.items() for place, words in enumerate(each)]
-    if rows:
+    if any(told.values()):
         yield ""
-        yield _grid(rows)
+        yield _labelled(told, width=width)
 
 
 def _subject(summary: Summary) -> str:
@@ -194,15 +201,29 @@ def _briefly(step: Step) -> str:
 _LONG = 48
 
 
-def _grid(rows: Sequence[Sequence[str]]) -> RenderableType:
-    from rich.table import Table
+@dataclass(frozen=True)
+class _Wrapped:
+    """Lines that are broken already; one may be longer than the terminal is wide."""
 
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    for row in rows:
-        grid.add_row(*map(_unbroken, row))
-    return grid
+    lines: str
+
+
+def _labelled(told: Mapping[str, Sequence[str]], *, width: int) -> _Wrapped:
+    """Return sentences beside their labels; a path or a command that is too long for a line is never cut or broken."""
+    indent = max(len(name) for name, each in told.items() if each) + 2
+    lines = [
+        textwrap.fill(
+            _unbroken(words),
+            width,
+            initial_indent=("" if place else name).ljust(indent),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, each in told.items()
+        for place, words in enumerate(each)
+    ]
+    return _Wrapped("\n".join(lines))
 
 
 def _blocks(summary: Summary) -> Iterator[RenderableType]:
@@ -316,6 +337,9 @@ def _knobs(summary: Summary) -> Iterator[RenderableType]:
     if turned:
         yield _heading(QUESTIONS["knobs"])
         yield _table(["board", "knob", "before", "now"], turned, left=2)
+    if summary.temperature is not None:
+        yield ""
+        yield temperature_sentence(summary.temperature)
 
 
 def _steps(summary: Summary) -> Iterator[RenderableType]:
