@@ -43,11 +43,12 @@ _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1a")
 _NUMBER = re.compile(PLAIN.replace("(?i:inf(?:inity)?)", "inf"))
 _WITH_EITHER_SIGN = re.compile(r"[-+]?\d+([.,]\d+)?")
 _MOST_SHOWN = 30
-# Control characters, the sign for what could not be read, and UTF-8 that was read as cp1252 when it was written.
-_GARBAGE = re.compile("\\w*(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-¿])\\w*")
+# Control characters, the sign for what could not be read, and UTF-8 that was read as cp1252 when it was written. The
+# words around them are bounded: a search over one word of a megabyte would take the square of its length.
+_GARBAGE = re.compile("\\w{0,40}(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-¿])\\w{0,40}")
 # A sign or a capital with an accent inside a word, and words of such letters alone, as of another alphabet.
 _UNLIKELY = re.compile(
-    "\\w*[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w*|[¡-¬®-¿][ß-ÿ]\\w*|\\w*[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
+    "\\w{0,40}[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w{0,40}|[¡-¬®-¿][ß-ÿ]\\w{0,40}|\\w{0,40}[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
 )
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 

@@ -10,6 +10,7 @@ from wellfit.data.missing import missing_option
 from wellfit.data.schema import Column, Schema
 
 MOST_SHOWN = 20  # classes and columns; split.json has all
+_LONGEST_WORD = 60  # characters; a longer text is no word for a missing value
 _DELIMITERS = {"\t": "tabs", BLANKS: "blanks"}
 _PLURALS = {"number": "numbers", "category": "categories", "boolean": "true or false", "date": "dates"}
 
@@ -77,7 +78,7 @@ def _parts(column: Column) -> list[str]:
 def _odd(schema: Schema) -> Iterator[str]:
     """Yield the option that would read odd words and numbers as missing; it repeats those already read as missing."""
     kept = [column.reading for column in schema.columns if column.role not in ("dropped", "picture")]
-    odd = list(dict.fromkeys(word for reading in kept for word in reading.odd))
+    odd = list(dict.fromkeys(word for reading in kept for word in reading.odd if len(word) <= _LONGEST_WORD))
     if odd:
         known = {word for column in schema.columns for word in column.reading.missing}
         named = " or ".join(odd[:MOST_SHOWN])
