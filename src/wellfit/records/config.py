@@ -214,11 +214,14 @@ class Config(OwnForm):
         return {told.knob: told.value for told in self.own if told.board == board}
 
     def __repr__(self) -> str:
-        basic = ("widths", "lr", "epochs", "batch_size", "l2", "keep_prob")
         if self.own:
             return f"Config({', '.join(f'{told.knob}={told.value}' for told in self.own)}, seed={self.seed})"
         default, shown = Config().shown, self.shown
-        told = [f"{name}={value}" for name, value in shown.items() if name in basic or value != default.get(name)]
+        told = [
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in shown.items()
+            if value != default.get(name)
+        ]
         return f"Config({', '.join(told)}, seed={self.seed})"
 
     @property
