@@ -42,7 +42,7 @@ def test_a_table_and_an_experiment_are_checked_alike(run, folder):
 def test_a_fault_is_told_first(run, folder):
     ran = run("check", folder / "data.csv", "--target", "y", "--module", f"{folder}/net.py:softmaxed")
     assert ran.code == 0
-    assert "Mend first: WF502" in ran.out.splitlines()[0]
+    assert "Fix this one first: WF502" in ran.out.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,6 @@ REFUSED = {
     "l2=1:2:3": "l2=1:2:3",
     "l2=0:10": "low=0",
     "keep_prob=1:.5": "low=1",
-    "lambda": "found over='lambda'. Did you mean 'l2'?",
     "module": "found over='module'. Choose from",
     "l2=": "at least one value; found l2=",
     "l2,l2=3:4": "named only once in --over; found l2 twice",

@@ -19,8 +19,8 @@ from wellfit.sweeps.executor import InProcess
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_NOT_RUN = 3
-NOISY = ("your-own-loop.md",)
-"""Pages with other people's loops, which announce what their own next versions change."""
+NOISY = ("study.md", "your-own-loop.md")
+"""Pages with other people's loops, which announce what their own next versions change, or that few epochs are few."""
 PRELUDES = {
     "README.md": """
 import numpy as np, pyarrow.csv

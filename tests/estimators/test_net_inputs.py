@@ -113,7 +113,7 @@ def test_what_cannot_be_learnt_is_refused(two_classes):
         regressor().fit(X, np.where(y == "yes", 1.0, np.nan))
     with pytest.raises(ValueError, match="Input X contains infinity"):
         net().fit(np.where(X > 2, np.inf, X), y)
-    with pytest.raises(wf.BadInput, match=r"at least two classes; found 1 class, 'yes', in 1 sample of positive"):
+    with pytest.raises(wf.BadInput, match=r"at least two classes; found 1 class, 'yes', in 1 sample with positive"):
         net().fit(X[:1], ["yes"])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         net().fit(X, y[:-1])

@@ -135,7 +135,7 @@ def test_a_file_with_other_rows_than_before_is_refused(finished, replaced):
 
 def test_a_new_experiment_is_not_made_with_rows_that_do_not_fit(files, tmp_path):
     wrong = _rows(20, seed=1).drop_columns(["x0"])
-    with pytest.raises(BadInput, match="columns of DATA"):
+    with pytest.raises(BadInput, match="columns as DATA"):
         wf.run(files / "base.csv", target="y", out=tmp_path / "new.wellfit", more_data=wrong, **RUN)
     assert not (tmp_path / "new.wellfit").exists()
 

@@ -84,7 +84,7 @@ def network(factory, *, task="classification", dtype=torch.float64):
 def torch_module(net, *, task, dtype=np.float32):
     none = np.empty((0, 3), np.int64)
     plan = SimpleNamespace(
-        classification=task == "classification", bins=np.empty((3, 0)), one_hots=none, embeddings=none
+        classification=task == "classification", bins=np.empty((3, 0)), waves=[], one_hots=none, embeddings=none
     )
     train = SimpleNamespace(numeric=np.empty((0, COLUMNS)), codes=np.empty((0, 0)))
     preparation = SimpleNamespace(schema=SimpleNamespace(task=task, picture=None))

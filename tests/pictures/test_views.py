@@ -87,7 +87,7 @@ def test_predict_and_diagnose_take_views_and_tell_their_price(trained, tmp_path,
     experiment, new = trained
     assert main(["predict", str(experiment.path), str(new), "-o", str(tmp_path / "p.csv"), "--views", "4"]) == 0
     assert "8 predictions" in (told := capsys.readouterr().out)
-    assert "each of 4 views" in told
+    assert "each averaged over 4 views" in told
     assert main(["diagnose", str(experiment.path), "--views", "4", "--json"]) == 0
     body = json.loads(capsys.readouterr().out)["views"]
     assert body["views"] == 4

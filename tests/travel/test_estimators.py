@@ -33,7 +33,7 @@ def test_a_classifier_of_integers_travels(kind, tmp_path):
     assert set(found["prediction"].to_pylist()) <= {0, 5, 10}
     card = (tmp_path / "m" / "README.md").read_text()
     assert kind.__name__ in card
-    assert ("95 % interval" in card) == (kind is wf.NetClassifierCV)
+    assert ("95% interval" in card) == (kind is wf.NetClassifierCV)
 
 
 def test_categories_travel_with_the_transforms(tmp_path):

@@ -34,9 +34,9 @@ def test_an_average_is_the_weighted_mean_of_its_parts(model, new):
     arrays = model.preparation.transform(new, with_target=False)
     alone = [type(model)(model.goal, model.preparation, (part,)) for part in model.parts]
     bare = [type(each)(each.goal, each.preparation, (type(each.parts[0])(1.0, *_rest(each)),)) for each in alone]
-    first, second = (each.of_arrays(arrays) for each in bare)
+    first, second, third = (each.of_arrays(arrays) for each in bare)
     bare_average = replace(model, temperature=1.0).of_arrays(arrays)
-    np.testing.assert_allclose(bare_average, 0.75 * first + 0.25 * second, rtol=1e-12)
+    np.testing.assert_allclose(bare_average, 0.5 * first + 0.25 * second + 0.25 * third, rtol=1e-12)
 
 
 def test_the_average_is_tempered_and_not_its_parts(model, new):
