@@ -165,7 +165,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             better (with an experiment only).
         memory: maximum for all members in training at a time (`500m`, `4g`, bytes); more members are trained in
             passes.
-        device: "cuda" trains all members at once on a GPU; "cpu" trains on the cores of this machine.
+        device: "cuda" trains all members at once on a GPU; "cpu" trains on the CPU.
         precision: precision of matrix products on a GPU: "float32", "tf32" or "bf16".
         module: function that makes networks of your own, as in `train` (with a split only; members run in this
             process).

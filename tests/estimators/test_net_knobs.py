@@ -85,8 +85,8 @@ def test_second_names(two_classes):
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"l2": 3.0, "weight_decay": 0.1}, "two names of the same knob; found l2=3.0 and weight_decay=0.1"),
-        ({"keep_prob": 0.5, "dropout": 0.5}, "two names of the same knob; found keep_prob=0.5 and dropout=0.5"),
+        ({"l2": 3.0, "weight_decay": 0.1}, "two names for the same knob; found l2=3.0 and weight_decay=0.1"),
+        ({"keep_prob": 0.5, "dropout": 0.5}, "two names for the same knob; found keep_prob=0.5 and dropout=0.5"),
         ({"keep_prob": (0.5, 0.5, 0.5)}, "one per layer; found 3 values for 2 hidden layers"),
         ({"dropout": (0.5,)}, "one per layer; found 1 values for 2 hidden layers"),
         ({"keep_prob": 0.0}, "keep_prob must be finite"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wellfit.base.typing import Notify
 
 FREQUENT = frozenset({"point", "member", "snapshot", "pictures", "run"})
-"""Events that come many times a second, or only say what the others need: they move the live line alone."""
+"""Events that come many times a second, or only carry figures for others: only the live line shows them."""
 _WORDS: Mapping[str, str] = {
     "pictures": "decoding pictures: {done:,} of {of:,}",
     "read": "read {rows:,} rows, {columns} columns",

@@ -114,7 +114,7 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
     default=CPU,
     metavar="NAME",
     show_default=True,
-    help="Where to train: cpu uses the cores of this machine; cuda a GPU, with all members at once.",
+    help="Where to train: cpu, or cuda for a GPU, with all members at once.",
 )
 @click.option(
     "--precision",

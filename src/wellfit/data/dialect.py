@@ -194,7 +194,7 @@ def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
 
 
 def _below_titles(rows: Sequence[tuple[int, tuple[str, ...]]], first: int) -> int:
-    """Return the place of the names: below lines with mostly empty fields, such as the titles of a spreadsheet."""
+    """Return the index of the line with the column names, below titles, whose fields are mostly empty."""
     for place in range(first, min(len(rows) - 1, first + MOST_LINES_BEFORE)):
         cells, below = rows[place][1], rows[place + 1][1]
         empty = sum(not cell.strip() for cell in cells)

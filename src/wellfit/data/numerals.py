@@ -45,7 +45,7 @@ class Bare:
 
 
 def bare_numbers(texts: pa.Array) -> Bare:
-    """Remove currencies, units and brackets (for minus); units other than currencies must be in all cells."""
+    """Remove currency signs, units, and parentheses that mean minus; a unit must occur in every cell."""
     percents = pc.sum(pc.match_substring_regex(texts, _PERCENT)).as_py() or 0
     if percents:
         return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)

@@ -70,7 +70,7 @@ class ColumnWorth:
 
 
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
-    """WF211: fires for columns that are significantly worth less than the margin, and passes if all are worth more."""
+    """WF211: fires for columns that are worth significantly less than the margin, and passes if all are worth more."""
     margin, unit = MARGIN * tolerance, Unit(rows.goal)
     now = 0.0 if rows.dev.losses is None else float(rows.dev.losses.mean())
     shown = unit.gap(margin, start=now)
@@ -91,10 +91,10 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
         return finding("WF211", fired=True, evidence=said)
     least = min(worths, key=lambda each: each.value)
     if least.value > margin and all(holm([each.low for each in worths], above=margin)):
-        said = f"Each of the {len(worths):,} columns is significantly worth more than {shown}."
+        said = f"Each of the {len(worths):,} columns is worth significantly more than {shown}."
         return finding("WF211", fired=False, evidence=said)
     said = (
-        f"Cannot tell: no column is significantly worth less than {shown}. The column {least.column} is worth the "
+        f"Cannot tell: no column is worth significantly less than {shown}. The column {least.column} is worth the "
         "least."
     )
     return finding("WF211", fired=None, evidence=said)

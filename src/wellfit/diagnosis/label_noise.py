@@ -1,9 +1,9 @@
 """The number of wrong labels, and the gain in precision from auditing m rows.
 
-Without an audit, wrong labels cannot be distinguished from overlapping classes, except in rows about which models that
-were not trained on them are most certain. Labels that disagree even there are wrong, or no row is easy. One network
-alone is not enough, since it may be sure and wrong (if it overfits) or sure of nothing (if it underfits). The same must
-therefore hold for a second model of a different kind.
+Without an audit, wrong labels cannot be distinguished from overlapping classes, except where models that were not
+trained on a row are most certain of its class. A label that disagrees even there is wrong, unless no row is easy to
+predict. One network alone is not enough, since it may be sure and wrong (if it overfits) or sure of nothing (if it
+underfits). The same must therefore hold for a second model of a different kind.
 """
 
 from __future__ import annotations

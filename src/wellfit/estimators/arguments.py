@@ -91,7 +91,7 @@ def _setting(arguments: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if arguments[own] != OFF[own]:
             raise BadInput(
-                f"only one of {own} and {name} may be set, because they are two names of the same knob",
+                f"only one of {own} and {name} may be set, because they are two names for the same knob",
                 found=f"{own}={arguments[own]!r} and {name}={value!r}",
                 remedy="Give one of them",
             )

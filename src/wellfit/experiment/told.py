@@ -50,7 +50,7 @@ class StudyWorkspace(Workspace):
 
     @cached_property
     def prepared(self) -> Prepared:
-        """Not available, for the same reason.
+        """Not available: a study has no rows of its own.
 
         Raises:
             Refusal: always.

@@ -46,7 +46,7 @@ class Means(Protocol):
     """The interface of a budget for the recipe, in updates, fits or seconds."""
 
     booked: float
-    """The amount paid so far, in the unit of the budget (in updates if that is seconds); restored on replay."""
+    """What has been spent so far, in the unit of the budget (updates for one in seconds); restored on replay."""
 
     def pay(self, outcome: Outcome) -> None:
         """Record one training run."""

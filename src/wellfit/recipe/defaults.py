@@ -1,4 +1,4 @@
-"""The first network: as large as the budget allows, with all regularizers at zero, and epochs by the size of the table.
+"""The first network: as large as the budget allows, every regularizer off; the epochs depend on the number of rows.
 
 As measured on dev rows (docs/benchmarks.md), GELU instead of ReLU lowers the dev error of phoneme, california_housing
 and bike_hour by 1 to 3 %. A larger network that is regularized and then averaged predicts as well as a small one or

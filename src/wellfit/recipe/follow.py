@@ -31,8 +31,8 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
 
     Fitting train better can raise the dev error by more than regularizing wins back, so the run continues with the
     network that has the lowest dev loss so far (the last one among equals). If gaps are left, the rest of the budget
-    goes into a search of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network
-    of that one remedy is returned. A budget that does not cover the first network, or that one step, is refused.
+    goes into a search of both boards around that network, and into an ensemble if it may overfit. With `rules.only` the
+    network of that one remedy is returned. A budget that does not cover the first network, or that step, is refused.
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:

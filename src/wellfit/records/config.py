@@ -360,7 +360,7 @@ FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
 
 @dataclass(frozen=True)
 class Device(Record):
-    """The device on which a stack is trained, if not on the cores of this machine, and one of PRECISIONS.
+    """The device on which a stack is trained, if not on the CPU, and one of PRECISIONS.
 
     The name is that of torch; "cpu" runs the same code here, slowly, for the tests.
     """
@@ -389,7 +389,7 @@ def device_of(name: str, precision: str) -> Device | None:
     if name == CPU:
         if precision != FLOAT32:
             raise BadInput(
-                "the precision must be float32 on the cores of this machine",
+                "the precision must be float32 on the CPU",
                 found=f"precision={precision!r} with device={name!r}",
                 remedy="Remove the precision, or pass --device cuda",
             )

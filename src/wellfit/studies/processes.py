@@ -40,7 +40,7 @@ def is_being_imported() -> bool:
 
 
 def leave_if_imported() -> None:
-    """End a spawned process that meets the study again, since the script has no main guard."""
+    """End a spawned process that reaches the study again, because the script has no main guard."""
     if is_being_imported():
         sys.exit(UNGUARDED)
 

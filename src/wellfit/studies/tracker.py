@@ -14,7 +14,7 @@ from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome
 
 SLACK_SHARE = 0.1
-"""Share by which a budget of time may be exceeded, before a fit in progress is ended."""
+"""Fraction by which a time budget may be exceeded before a fit in progress is stopped."""
 _FITS = re.compile(r"(?P<count>[0-9_]+)\s*fits?", re.IGNORECASE)
 
 

@@ -262,7 +262,7 @@ _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS an
 
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
-    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda is converted by m, `rows`."""
+    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda needs m = `rows`."""
     return config.with_knobs(**_own(config, setting, rows=rows))
 
 

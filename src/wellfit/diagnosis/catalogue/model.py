@@ -216,7 +216,7 @@ ENTRIES = (
         ),
         remedy="Look at rows of the region. Perhaps the network receives a column in the wrong form, or the region "
         "has too few rows to matter in the loss. Try a bigger network, or an embedding of that column.",
-        caution="A region can be detected only if it has about 1 % of the rows, and at least 32.",
+        caution="A region can be detected only if it holds at least about 1 % of the rows, and no fewer than 32.",
         commands=(
             DIAGNOSE,
             Command("wellfit train churn.wellfit --widths 128,128", "trains a bigger network"),
