@@ -214,3 +214,22 @@ def test_a_code_is_no_number_that_means_missing():
     wishes = Wishes(missing=CsvFormat(missing="999").missing_words)
     typed, _ = read_columns(pa.table({"it": ["0999", "0012", "999"]}), wishes)
     assert typed.column("it").to_pylist() == ["0999", "0012", None]
+
+
+NOT_NUMBERS = {
+    "zip codes, some missing": (["01234", "-", "98765", "none"] * 9, ["01234", None, "98765", None]),
+    "hours of half a day": (["12 pm", "1 pm", "2 pm"] * 9, ["12 pm", "1 pm", "2 pm"]),
+    "codes with one letter": (["007A", "7A", "12A"] * 9, ["007A", "7A", "12A"]),
+}
+
+
+@pytest.mark.parametrize(("cells", "first"), NOT_NUMBERS.values(), ids=NOT_NUMBERS)
+def test_what_would_lose_its_meaning_as_a_number_stays_text(cells, first):
+    values, _ = reading(cells)
+    assert values.to_pylist()[: len(first)] == first
+
+
+def test_an_odd_number_with_decimals_is_named_in_full():
+    found = reading([*(row / 2 for row in range(60)), *[99999.99] * 5])[1]
+    assert found.odd == ("99999.99",)
+    assert found.why.startswith("5 of 65 numbers are 99999.99")

@@ -213,3 +213,16 @@ BAD_TABLES = {
 def test_bad_tables_say_so(change, words):
     with pytest.raises(BadInput, match=words):
         diagnose_table(_table(**change))
+
+
+def test_texts_as_features_are_no_table_and_no_names_of_files():
+    part = (np.array(Y), np.array(P))
+    texts = ["a long sentence " * 40] * len(Y)
+    with pytest.raises(BadInput, match="a list of texts"):
+        diagnose_predictions(train=part, dev=part, features={"train": texts, "dev": texts})
+
+
+def test_a_column_of_whole_numbers_may_have_gaps_in_dev():
+    part = (np.array(Y), np.array(P))
+    features = {"train": {"x": np.arange(100)}, "dev": {"x": np.where(np.arange(100) == 3, np.nan, np.arange(100.0))}}
+    assert diagnose_predictions(train=part, dev=part, features=features).errors.dev.rows == 100

@@ -67,7 +67,7 @@ def test_a_step_whose_network_is_behind_an_earlier_one_is_not_said_to_have_made_
         Line("step", line.body | {"config_after": "another"}) if line.kind == "step" else line for line in finished()
     ]
     said = summarize(lines).headline
-    assert "an earlier network does better on dev" in said
+    assert "A network that no step of this run made is kept" in said
     assert "dropout" not in said
 
 

@@ -15,6 +15,7 @@ POINT, COMMA = ".", ","
 _CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
 _MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
 _MEASURED = re.compile(r"[-+(]?[\d.,' ]*\d\s*([A-Za-zµμ°Ω][^\s\d,;()]{0,10}[23²³]?)")
+_HALF_DAYS = ("am", "pm")
 _PERCENT = r"\s*%([)-]?)$"
 _BLANKS = "[ \u00a0\u202f\u2009]"
 _EXPONENT = r"(?:[eE][-+]?\d+)?"
@@ -60,7 +61,9 @@ def _measured_in(texts: pa.Array) -> str:
     """Return the unit behind all numbers, such as kg; "" if there is none, or several."""
     present = texts.drop_null()
     found = unit_behind(present[0].as_py()) if len(present) else ""
-    return found if found and pc.all(pc.ends_with(present, found)).as_py() else ""
+    if not found or found.casefold() in _HALF_DAYS or pc.any(pc.match_substring_regex(present, r"^0\d")).as_py():
+        return ""  # a time of day, or codes such as 007A
+    return found if pc.all(pc.ends_with(present, found)).as_py() else ""
 
 
 def unit_behind(text: str) -> str:
@@ -137,7 +140,7 @@ def plain_numbers(texts: pa.Array) -> pa.Array:
 
 def number_text(value: float) -> str:
     """Return a number as a person writes it."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.12g}"
 
 
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:

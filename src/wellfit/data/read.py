@@ -63,6 +63,8 @@ def read_table(
     Columns in `drop` may have any type. Messages call a source without a path `name`. Raises BadInput for a missing,
     empty or binary file, a header without rows, ragged rows, repeated column names and nested values.
     """
+    if schema is not None and schema.no_header and csv_format.no_header is None:
+        csv_format = replace(csv_format, no_header=True)
     if not _is_path(source):
         frame = checked(table_of_frame(source, name=name, drop=drop), name=name, drop=drop)
         digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()

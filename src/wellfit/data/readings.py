@@ -200,9 +200,10 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
     if any(_is_word(text) for text in glance):
         why = why_text(cells.known) if any(_BEGINS_WITH_DIGIT.match(text) for text in glance) else ""
         return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why))
-    codes = _codes(cells.known) if all(map(str.isdigit, glance)) else ""
-    if codes:
-        return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=codes))
+    whole = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"^\d+$"))
+    codes = _codes(whole[0]) if whole and any(map(str.isdigit, glance)) else ""
+    if whole and codes:
+        return ReadColumn(pa.chunked_array([whole[0]]), Reading(missing=whole[1], why=codes))
     found = (
         _as_numbers(cells, wishes, evidence=evidence)
         or _as_truth(cells, words=_TRUTH)

@@ -307,7 +307,9 @@ def facts_on_rows(
     if not {"train", "dev"} <= tables.keys():
         return Facts(goal=goal)
     _require_alike(tables, {part: len(target) for part, (target, _) in ready.items()})
-    together = pa.concat_tables([table.select(tables["train"].column_names) for table in tables.values()])
+    together = pa.concat_tables(
+        [table.select(tables["train"].column_names) for table in tables.values()], promote_options="permissive"
+    )
     schema = feature_columns(together)
     if not schema.features:
         return Facts(goal=goal)
@@ -338,14 +340,16 @@ def open_rows(parts: Mapping[str, Pair], *, goal: Goal) -> OpenRows | None:
         tables = {part: _table(features, part) for part, (features, _) in parts.items()}
         _require_alike(tables, {part: len(y) for part, (_, y) in parts.items()})
         schema = feature_columns(
-            pa.concat_tables([table.select(tables["train"].column_names) for table in tables.values()])
+            pa.concat_tables(
+                [table.select(tables["train"].column_names) for table in tables.values()], promote_options="permissive"
+            )
         )
     except (BadInput, pa.ArrowException):
         return None
     if not schema.features:
         return None
     values = features_of(tables, schema)
-    first = {part: np.asarray(y).reshape(len(y), -1)[:, 0].astype(str) for part, (_, y) in parts.items()}
+    first = {part: _as_texts(np.asarray(y).reshape(len(y), -1)[:, 0]) for part, (_, y) in parts.items()}
     known = np.unique(np.concatenate(list(first.values())))
     rows = {
         part: Rows(features=values[part], target=np.searchsorted(known, target), classes=0)
@@ -354,7 +358,15 @@ def open_rows(parts: Mapping[str, Pair], *, goal: Goal) -> OpenRows | None:
     return OpenRows(train=rows["train"], dev=rows["dev"], goal=goal)
 
 
+def _as_texts(target: Array) -> Array:
+    """Return labels or numbers as text, in which 1 and 1.0 are equal."""
+    return (target.astype(float) if target.dtype.kind in "biuf" else target).astype(str)
+
+
 def _table(features: Any, part: str) -> pa.Table:
+    if isinstance(features, list | tuple) and features and isinstance(features[0], str):
+        rule = f"features of {part} must be a table"  # texts are not names of files, as they are for `read_table`
+        raise BadInput(rule, found="a list of texts", remedy="Pass a data frame or an array")
     if isinstance(features, np.ndarray):
         if features.ndim != 2:
             rule = f"features of {part} must be [rows, columns]"

@@ -125,7 +125,9 @@ def suggested_budget(summary: Summary) -> str:
     knobs = best.outcome.config.optimization
     share = best.outcome.updates / (knobs.epochs * math.ceil(rows / knobs.batch_size))
     wanted = 2 * float(asked[1]) * _SECONDS[asked[2]] / min(1.0, max(share, 1e-3))
-    nice = next((each for each in _NICE if each >= wanted), _NICE[-1])
+    nice = next((each for each in _NICE if each >= wanted), None)
+    if nice is None:
+        return ""
     whole, letter = next((nice // _SECONDS[unit], unit) for unit in "hms" if nice % _SECONDS[unit] == 0)
     return f"{whole}{letter}"
 
@@ -168,7 +170,8 @@ def _changed(summary: Summary, before: Diagnosed, after: Diagnosed) -> str:
     path = summary.path
     if not path:
         return (
-            f"What this run tried is behind: an earlier network does better on dev, {new} against {old}, and is kept."
+            f"A network that no step of this run made is kept, because it does better on dev: {new} against {old} at "
+            "the start."
         )
     cause, action = _cause(summary), _action(summary)
     if is_cut_short(summary.first):
@@ -254,9 +257,10 @@ def _price(summary: Summary, before: Diagnosed, after: Diagnosed) -> str:
     """Return a sentence on a train error that regularization has raised, which looks like a fault and is none."""
     was, now = (found.diagnosis.errors.train.value for found in (before, after))
     regularized = any(step.board == "regularization" and not step.coupled for step in summary.path)
-    if now <= was or not regularized or is_cut_short(summary.first):
+    unit, bias = summary.unit, after.diagnosis.gap("avoidable_bias")
+    underfits = bias is not None and bias.verdict == "yes"
+    if now <= was or unit.show(was) == unit.show(now) or not regularized or underfits or is_cut_short(summary.first):
         return ""
-    unit = summary.unit
     return (
         f"Train {unit.noun} went from {unit.show(was)} to {unit.show(now)}: the price of regularization, not a fault."
     )
@@ -306,7 +310,7 @@ def rival(summary: Summary) -> str:
     subject = label if many else f"The {label[:1].lower()}{label[1:]}"
     verdict = next((found.status for found in summary.findings if found.code == "WF106"), "")
     pair = f"{part} {unit.noun} {unit.show(loss)} against {unit.show(ours.value)}"
-    if part == "dev" and verdict == "passed":
+    if verdict == "passed" if part == "dev" else ours.low <= loss:
         return f"{subject} {'are' if many else 'is'} on a par with the network: {pair}."
     return f"{subject} {'do' if many else 'does'} better than the network: {pair}."
 

@@ -170,11 +170,13 @@ class Loop:
         result, began = job.running.poll(), job.running.began
         seconds = 0.0 if began is None else time.monotonic() - began
         if result is None:
-            limits = [limit for limit in (self.timeout, self.left()) if limit is not None]
-            if not limits or seconds < min(limits):
+            left = self.left()
+            too_long = self.timeout is not None and seconds >= self.timeout
+            if not too_long and (left is None or left > 0):
                 return False
             job.running.kill()
-            lines = (f"It ran for {seconds:.1f} s, past its limit of {min(limits):.1f} s",)
+            limit = f"its limit of {self.timeout:.1f} s" if too_long else "the end of the budget"
+            lines = (f"It ran for {seconds:.1f} s, past {limit}",)
             result = Failure(reason="timeout", lines=lines, seconds=seconds)
         self.keep(job.asked, result, seconds)
         return True

@@ -338,7 +338,7 @@ class Study(Rendered):
             knobs_of=lambda asked: Knobs.of(values_of(self.knobs, asked.config), seed=asked.config.seed),
             logs=self.path / "fits",
             timeout=timeout,
-            left=lambda: None if limit is None else max(1.0, (1 + SLACK_SHARE) * limit - elapsed()),
+            left=lambda: None if limit is None else (1 + SLACK_SHARE) * limit - elapsed(),
         )
 
     def _take(self, asked: Asked, result: Fit | Failure, *, seconds: float) -> None:
