@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from wellfit.data.columns import stored_as
 from wellfit.data.dialect import CsvFormat
+from wellfit.data.missing import IN_FRAMES
 from wellfit.data.read import read_table
-from wellfit.data.readings import Wishes, read_columns
+from wellfit.data.readings import Wishes, read_as, read_columns
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput
 
@@ -233,3 +235,11 @@ def test_an_odd_number_with_decimals_is_named_in_full():
     found = reading([*(row / 2 for row in range(60)), *[99999.99] * 5])[1]
     assert found.odd == ("99999.99",)
     assert found.why.startswith("5 of 65 numbers are 99999.99")
+
+
+def test_whole_numbers_that_are_dates_are_dates_in_later_rows_too():
+    column = pa.chunked_array([[20240131, 20231202, None]])
+    typed, readings = read_columns(pa.table({"it": column}), Wishes(types={"it": "date"}))
+    later = read_as(column, stored=stored_as(typed.column("it")), reading=readings["it"], missing=IN_FRAMES)
+    assert later.equals(typed.column("it"))
+    assert str(later[0].as_py()).startswith("2024-01-31")

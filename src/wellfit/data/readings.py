@@ -451,6 +451,8 @@ class Unlike(Exception):
 
 def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
     """Read a column as it was read at the split; Unlike for a value that cannot be read that way."""
+    if stored == "date" and stored_as(column) == "integer":
+        column = column.cast(_TEXT)
     if stored_as(column) != "string":
         return texts_of(column) if stored == "string" else without_numbers(column, missing)[0]
     cells = _Cells(column.combine_chunks(), missing)
