@@ -97,6 +97,11 @@ REPEATED = {
     "measurements-three-times": (RNG.normal(size=(500, 4)), 3, "fired"),
     "rounded-twice": (RNG.normal(size=(500, 6)).round(1), 2, "fired"),
     "ten-grades-twice": (RNG.integers(0, 10, (500, 9)), 2, "fired"),
+    "one-rounded-column-and-a-constant": (
+        np.column_stack([RNG.normal(size=1_000).round(3), np.full(1_000, 5.0)]),
+        1,
+        "not applicable",
+    ),
     "few-values": (RNG.integers(0, 4, (1_000, 3)), 1, "not applicable"),
     "few-values-twice": (RNG.integers(0, 4, (500, 3)), 2, "not applicable"),
     "hours-and-their-sines": (

@@ -248,7 +248,8 @@ def _certainty(summary: Summary) -> str:
 
 def _flattered(summary: Summary) -> str:
     """Return a sentence on a first error that rows shared by train and dev made look too low."""
-    if not any(step.kind == "drop_rows" for step in summary.path):
+    dropped = [step for step in summary.path if step.kind == "drop_rows"]
+    if not any(step.after["dev"] > step.before["dev"] for step in dropped):
         return ""
     return f"The first dev {summary.unit.noun} was flattered by rows that dev shares with train."
 

@@ -69,8 +69,9 @@ ENTRIES = (
             fired="more than 1 % of the rows of a part are copies.",
             passed="no row is in two splits, or at most 1 % of the rows of each part are. Such a small share cannot "
             "change an error by more than one point.",
-            unknown="there is no table; or some rows are in two splits, but more than half of the training rows are "
-            "equal to another training row, and the columns have so few values that equal rows need not be copies.",
+            unknown="there is no table; or some rows are in two splits, but equal rows need not be copies: only one "
+            "column varies, or more than half of the training rows are equal to another training row and the columns "
+            "have few values.",
         ),
         remedy="Remove the copies before the split, or split with --group-on. If a column only numbers the rows, "
         "leave it out with --drop.",

@@ -81,6 +81,7 @@ class Duplicates:
     other_target: int  # copies with a target that none of their training twins has
     own: float  # share of training rows that have a twin in train
     coarse: bool  # whether so many twins may be due to few values
+    alone: bool  # whether the rows differ in one column at most, in which equal values are no copies
     errors: WithAndWithout | None
 
 
@@ -130,6 +131,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
     coarse = own > COARSE and not (
         MOST_COPIES * len(distinct) >= train.rows and _tell_apart(train.features, columns, singles)
     )
+    alone = sum(len(np.unique(train.features.values[:, place])) > 1 for place in columns) <= 1
     labelled = np.sort(_with_target(known, train))
     found = {}
     for part, rows in parts.items():
@@ -140,7 +142,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
         other = copied & ~among(_with_target(keys, rows), labelled)
         places = tuple(int(place) for place in np.flatnonzero(copied))
         errors = with_and_without(rows.losses, copied)
-        found[part] = Duplicates(part, rows.rows, places, int(other.sum()), own, coarse, errors)
+        found[part] = Duplicates(part, rows.rows, places, int(other.sum()), own, coarse, alone, errors)
     return found
 
 
@@ -155,6 +157,9 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     ]
     if not said:
         return finding("WF203", fired=False, evidence="No row is in two splits.")
+    if any(each.alone for each in found.values()):
+        evidence = f"Cannot tell: rows differ in one column only, so equal rows need not be copies ({', '.join(said)})."
+        return finding("WF203", fired=None, evidence=evidence)
     if any(each.coarse for each in found.values()):
         share = max(each.own for each in found.values())
         evidence = (
