@@ -175,3 +175,18 @@ def test_an_example_runs_to_its_end(tmp_path, name):
     body = wf.open_experiment(tmp_path / f"{name}.wellfit").to_json()
     assert body["steps"][0]["board"] == "optimization"
     assert body["failed"] == 0
+
+
+def test_a_second_try_is_not_blamed_for_the_words_of_the_first(tmp_path):
+    (tmp_path / "fit.sh").write_text(
+        'if [ -e tried ]; then echo "no such file"; exit 1; fi\ntouch tried; echo "CUDA out of memory"; kill -9 $$\n'
+    )
+    seen = []
+    study = _study(tmp_path, notify=seen.append)
+    with pytest.raises(wf.Refusal, match="3 failures in a row"):
+        study.run_command("exec sh fit.sh {out}", folder=tmp_path)
+    assert [event["reason"].split(":")[0] for event in seen if event["event"] == "failed"] == [
+        "killed",
+        "raised",
+        "raised",
+    ]

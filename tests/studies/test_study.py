@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from trainers import HUMAN, KNOBS, Y_DEV, fine, followed, overfit, small, told
@@ -286,3 +288,35 @@ def test_the_folder_of_another_study_is_refused(tmp_path, options, found):
     _study(tmp_path)
     with pytest.raises(wf.Refusal, match=found):
         _study(tmp_path, **options)
+
+
+def test_further_seeds_are_within_the_budget(tmp_path):
+    assert len(followed(_study(tmp_path, budget="4fits", repeats=10), small)) == 4
+
+
+def test_a_fit_that_is_told_by_its_number_takes_its_time_too(tmp_path):
+    study, told_so_far = _study(tmp_path, budget="1s"), 0
+    while trial := study.ask():
+        time.sleep(0.4)
+        study.tell(trial.number, **small(trial.knobs))
+        told_so_far += 1
+    assert told_so_far <= 3
+
+
+def test_a_fit_that_failed_is_tried_again_under_another_budget(tmp_path):
+    study = _study(tmp_path, budget="3fits")
+    study.tell(study.ask(), **small(study.ask().knobs))
+    failed = study.ask()
+    study.fail(failed, "boom")
+    followed(study, small)
+    again = _study(tmp_path, budget="9fits")
+    assert failed.knobs in [trial.knobs for trial in followed(again, small)]
+
+
+def test_a_branch_from_a_step_that_does_not_exist_changes_nothing(tmp_path):
+    study = _study(tmp_path)
+    followed(study, small)
+    before = study.to_json()
+    with pytest.raises(wf.BadInput, match="99"):
+        _study(tmp_path, branch=99).ask()
+    assert _study(tmp_path).to_json() == before

@@ -81,7 +81,7 @@ class Command:
         fields = {**values, "out": str(out), "knobs": str(told), "seed": str(knobs.seed)}
         environment = {f"WELLFIT_KNOB_{name.upper()}": value for name, value in values.items()}
         environment |= {"WELLFIT_OUT": str(out), "WELLFIT_KNOBS": str(told), "WELLFIT_SEED": str(knobs.seed)}
-        with log.open("ab") as file:
+        with log.open("wb") as file:  # an earlier try may have been of another kind
             process = subprocess.Popen(  # noqa: S602 - the command is the user's own, for the shell
                 self.filled(fields),
                 shell=True,

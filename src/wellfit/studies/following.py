@@ -34,6 +34,7 @@ from wellfit.studies.remedies import shelf_of_study
 from wellfit.studies.tracker import FitTracker, StudyBudget
 
 MOST_FAILURES = 3
+MENDABLE = ("raised", "timeout")
 LOWER_RATES = 3
 """Learning rates, each a tenth of the one before, that are tried when the first fit diverges."""
 
@@ -88,6 +89,8 @@ class Driver:
         """Follow the recipe through the fits that are known, and return those that it wants next; [] at its end."""
         self.log.update()
         plan = self.request.identity
+        if self.request.branch is not None:
+            self._branch_start()  # one that does not exist is refused before the journal has a plan
         if journal.find("finish", f"{plan}/end") is not None:
             return []
         if last_plan(journal.entries()) != plan:
@@ -105,9 +108,20 @@ class Driver:
     def _follow(self, run: StudyRun) -> RecipeState:
         start = self._start(run.budget)
         run.recall("plan", "start", lambda: {"config": start.to_json()})
-        run.executor.train([start, *(replace(start, seed=seed) for seed in range(1, self.request.repeats + 1))])
-        run.budget.booked += self.request.repeats if self.request.budget.fits else 0
+        for outcome in run.executor.train([start, *self._repeats(start)])[1:]:
+            run.budget.pay(outcome)
         return follow(run, start, self.request.rules)
+
+    def _repeats(self, start: Config) -> list[Config]:
+        """Return the first knobs with further seeds, as many as the budget pays for beside the first fit."""
+        count, budget, first = self.request.repeats, self.request.budget, self.log.told.get(start.identity)
+        if budget.fits is not None:
+            count = min(count, budget.fits - 1)
+        elif first is None:
+            count = 0
+        elif budget.seconds is not None and first.seconds > 0:
+            count = min(count, int(budget.seconds * self.workers / first.seconds) - 1)
+        return [replace(start, seed=seed) for seed in range(1, count + 1)]
 
     def _start(self, tracker: Means) -> Config:
         """Return the first knobs that do not diverge, the learning rate lowered where it has to be.
@@ -163,9 +177,11 @@ class Driver:
         """Return the outcomes of the fits that failed for good."""
         found = {}
         for identity, failures in self.log.failures.items():
-            asked = self.log.asked[identity]
-            if failures[-1].reason != "killed" or self._is_large(asked.config):
-                found[identity] = failed_outcome(asked.config, failures[-1])
+            asked, last = self.log.asked[identity], failures[-1]
+            if last.reason in MENDABLE and last.plan != self.request.identity:
+                continue  # another plan tries again: the code may have been mended, or the time is longer
+            if last.reason != "killed" or self._is_large(asked.config):
+                found[identity] = failed_outcome(asked.config, last)
             else:
                 self._require_hope(asked.config)
         return found

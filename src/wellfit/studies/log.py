@@ -27,11 +27,13 @@ class Failure(Record):
         reason: "raised", "diverged", "killed", "timeout" or "out of memory".
         lines: the last lines that it wrote, or those of its error.
         seconds: how long it took.
+        plan: the plan (budget, reference) under which it failed.
     """
 
     reason: str
     lines: tuple[str, ...] = ()
     seconds: float = 0.0
+    plan: str = ""
 
     @property
     def words(self) -> str:

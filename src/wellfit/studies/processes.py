@@ -85,6 +85,7 @@ class Crew:
 
     def begin(self, asked: Asked, *, knobs: Knobs, log: Path) -> Running:  # noqa: ARG002 - as every runner
         """Begin one fit in an idle worker, or a new one."""
+        log.unlink(missing_ok=True)
         worker = self._idle.pop() if self._idle else self._worker(self._made)
         self._made += 1
         if not worker.send((knobs, str(log))):
@@ -159,11 +160,12 @@ class _InWorker:
 
     def __init__(self, worker: _Worker, crew: Crew, log: Path) -> None:
         self._worker, self._crew, self._log = worker, crew, log
+        self._sent = time.monotonic()
         self.began: float | None = None
 
     def poll(self) -> Fit | Failure | None:
         if not self._worker.pipe.poll():
-            return None if self._worker.process.is_alive() else self._worker.obituary(self._log)
+            return self._without_word()
         try:
             said = self._worker.pipe.recv()
         except (EOFError, OSError):
@@ -171,11 +173,23 @@ class _InWorker:
         if isinstance(said, str) and said in (READY, BEGUN):
             self.began = time.monotonic() if said == BEGUN else None
             return None
+        if isinstance(said, str):  # a later worker that cannot import what the first one could
+            self.kill()
+            return failure_from(said)
         self._crew.give_back(self._worker)
         if isinstance(said, WellfitError):
             raise said
         found: Fit | Failure = said
         return found
+
+    def _without_word(self) -> Failure | None:
+        """Return the failure of a worker that died, or that does not begin; None while it works."""
+        if not self._worker.process.is_alive():
+            return self._worker.obituary(self._log)
+        if self.began is not None or time.monotonic() - self._sent < PATIENCE:
+            return None
+        self.kill()
+        return failure_from(f"Its process did not begin within {PATIENCE:g} s")
 
     def kill(self) -> None:
         self._worker.kill()
@@ -203,7 +217,7 @@ def work(pipe: Connection, content: bytes, gpu: str | None) -> None:
 
 
 def _made(fit: Callable[[Any], Any], knobs: Knobs, log: Path) -> Fit | Failure | WellfitError:
-    with log.open("ab") as file:
+    with log.open("wb") as file:  # an earlier try may have been of another kind
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(file.fileno(), 1)

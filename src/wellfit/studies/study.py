@@ -146,6 +146,7 @@ class Study(Rendered):
         """Its folder in use."""
         self._log = StudyLog(self.workspace)
         self._given: set[str] = set()
+        self._began: dict[int, float] = {}
         self._journal: Journal | None = None
         self._driver = self._drive()
 
@@ -401,7 +402,9 @@ class Study(Rendered):
     def _trial(self, asked: Asked) -> Trial:
         config = asked.config
         knobs = values_of(self.knobs, config)
-        return Trial(number=asked.number, knobs=knobs, why=asked.why, seed=config.seed, config=config, study=self)
+        trial = Trial(number=asked.number, knobs=knobs, why=asked.why, seed=config.seed, config=config, study=self)
+        self._began[trial.number] = trial.began
+        return trial
 
     @contextmanager
     def _writing(self) -> Iterator[Journal]:
@@ -436,7 +439,8 @@ class Study(Rendered):
             raise BadInput(
                 "a fit must be told once", found=f"trial {number}, told already", remedy="Ask for the next one"
             )
-        return asked, time.monotonic() - trial.began if isinstance(trial, Trial) else 0.0
+        began = trial.began if isinstance(trial, Trial) else self._began.get(number)
+        return asked, 0.0 if began is None else time.monotonic() - began
 
     def _read(self, asked: Asked, fit: Fit, seconds: float) -> Read:
         read = read_fit(fit, asked.config, goal=self.goal, classes=self.workspace.classes, seconds=seconds)
@@ -481,7 +485,8 @@ class Study(Rendered):
 
     def _keep_failure(self, asked: Asked, failure: Failure) -> None:
         identity = asked.config.identity
-        self._append(FAILURE, {"identity": identity, "number": asked.number, **failure.to_json()})
+        failed = replace(failure, plan=self._request.identity)
+        self._append(FAILURE, {"identity": identity, "number": asked.number, **failed.to_json()})
         self._given.discard(identity)
         self._log.fresh[identity] = self._log.fresh.get(identity, 0) + 1
         self._notify({"event": "failed", "number": asked.number, "reason": failure.words})

@@ -20,7 +20,10 @@ _FITS = re.compile(r"(?P<count>[0-9_]+)\s*fits?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StudyBudget:
-    """An upper limit: a number of fits, failed ones too, or the seconds of the study with its continuations."""
+    """An upper limit: a number of fits, or the seconds of the study with its continuations.
+
+    A fit that failed counts; the earlier tries of one that is made again, because it was killed, do not.
+    """
 
     fits: int | None = None
     seconds: float | None = None
