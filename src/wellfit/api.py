@@ -305,8 +305,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
             data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data
         )
     written = workspace.folder.settings.csv_format
-    entries = workspace.entries()
-    more = None if more_data is None else added_to(workspace.split, more_data, entries, csv_format=written)
+    more = None if more_data is None else added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
     run_in(workspace, request, more=more, began=began, notify=notify)
