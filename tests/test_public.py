@@ -42,6 +42,7 @@ CALLS = {
     ),
     "diagnose_predictions": ("y = [0, 1, 1, 0] * 9", "print(wf.diagnose_predictions(train=(y, y), dev=(y, y[::-1])))"),
     "epochs": ("", "wf.epochs(5, 100)"),
+    "errors": (EXPERIMENT, "print(wf.errors(experiment))"),
     "explain": ("", "print(wf.explain('WF102'))"),
     "export": (
         f"{EXPERIMENT}; places = iter('ab')",

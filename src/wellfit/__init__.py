@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from wellfit.base import rendering
 
 if TYPE_CHECKING:
-    from wellfit.api import diagnose, export, predict, report, run, split, sweep, train, unseal
+    from wellfit.api import diagnose, errors, export, predict, report, run, split, sweep, train, unseal
     from wellfit.checking.check import Check, check
     from wellfit.diagnosis.decompositions import Decomposition, decompose
     from wellfit.diagnosis.dev_overuse import Ladder
     from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis, diagnose_errors
+    from wellfit.diagnosis.error_analysis import ErrorAnalysis
     from wellfit.diagnosis.findings import explain
     from wellfit.diagnosis.label_noise import audited_error
     from wellfit.diagnosis.leakage.groups import hidden_error
@@ -67,6 +68,7 @@ __all__ = [
     "DataDiagnosis",
     "Decomposition",
     "Diagnosis",
+    "ErrorAnalysis",
     "Experiment",
     "Fit",
     "Knobs",
@@ -103,6 +105,7 @@ __all__ = [
     "diagnose_estimator",
     "diagnose_predictions",
     "epochs",
+    "errors",
     "explain",
     "export",
     "hidden_error",
@@ -132,13 +135,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "api": ("diagnose", "errors", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "checking.check": ("Check", "check"),
     "records.config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.findings": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
     "diagnosis.dev_overuse": ("Ladder",),
     "diagnosis.diagnosis": ("DataDiagnosis", "Diagnosis", "diagnose_errors"),
+    "diagnosis.error_analysis": ("ErrorAnalysis",),
     "diagnosis.label_noise": ("audited_error",),
     "diagnosis.leakage.groups": ("hidden_error",),
     "diagnosis.predictions": ("diagnose_predictions",),

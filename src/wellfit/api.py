@@ -14,8 +14,11 @@ import pyarrow as pa
 from wellfit.base.arguments import named
 from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.checking.before import warn_before_training
-from wellfit.data.dialect import FormatArguments
+from wellfit.data.dialect import CsvFormat, FormatArguments
+from wellfit.data.read import read_table
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
+from wellfit.diagnosis.error_analysis import ErrorAnalysis, analysis_of, read_tags
+from wellfit.diagnosis.table import dev_predictions, read_predictions
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.create import SplitArguments, find_or_make, make_split, move_sources
@@ -131,6 +134,54 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
 
 SWEEP_ARGUMENTS = ("over", "members", "rungs", "ensemble", "memory", "device", "precision", "module", "goal", "notify")
 """The keyword names of `sweep` besides those of a reference."""
+
+
+@named
+def errors(
+    data: Experiment | Path | str | Any,
+    *,
+    tags: Path | str | Mapping[int, Sequence[str]] | None = None,
+    eyeball: int | None = None,
+    rows: int = 10,
+    goal: str | None = None,
+    group_on: str | None = None,
+    seed: int = 0,
+    **csv_format: Unpack[FormatArguments],
+) -> ErrorAnalysis:
+    """Analyse what a network gets wrong on dev; see `Experiment.errors`.
+
+    Args:
+        data: an experiment, or predictions (a file or a frame) as `wellfit diagnose` takes them.
+        tags: the file that `ErrorAnalysis.write` wrote with its column `tags` filled in, or tags by row number.
+        eyeball: number of dev rows to look at; by default enough for about 100 errors, at most half of dev.
+        rows: number of rows to list.
+        goal: goal of predictions; an experiment has its own.
+        group_on: column of the predictions that identifies groups of rows.
+        seed: seed with which the rows of predictions are drawn.
+        **csv_format: format of a CSV file of predictions.
+
+    Raises:
+        Refusal: when nothing has been trained yet, or another eyeball was drawn before.
+        BadInput: the predictions, the tags or the number of rows have an error.
+    """
+    given = read_tags(read_table(tags, name="TAGS").frame) if isinstance(tags, str | Path) else tags
+    if isinstance(data, Experiment) or (isinstance(data, str | Path) and Path(data).is_dir()):
+        only = {"goal": goal, "group_on": group_on, **csv_format}
+        _require_absent({name: value for name, value in only.items() if value is not None})
+        return _experiment(data).errors(tags=given, eyeball=eyeball, rows=rows)
+    table = read_predictions(data, csv_format=CsvFormat(**csv_format))
+    return analysis_of(
+        dev_predictions(table, goal=goal, group_on=group_on), tags=given, eyeball=eyeball, rows=rows, seed=seed
+    )
+
+
+def _require_absent(given: Mapping[str, Any]) -> None:
+    if given:
+        raise BadInput(
+            f"{next(iter(given))} must be used with predictions",
+            found=f"{next(iter(given))} with an experiment",
+            remedy="Remove it: an experiment has its own",
+        )
 
 
 @named

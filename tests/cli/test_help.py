@@ -17,6 +17,7 @@ HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "n
 COMMON = ("--json", "--events", "--seed", "--quiet", "--log-file", "--config", "--debug")
 STAGES = [
     *("diagnose", "run", "split", "size", "check", "study", "train", "sweep", "show", "compare"),
+    "errors",
     *("unseal", "label", "predict", "export", "report", "explain", "demo", "doctor"),
 ]
 

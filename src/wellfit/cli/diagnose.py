@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -194,26 +193,12 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
 
 def _of_predictions(path: Path, asked: Json) -> Diagnosis:
     from wellfit.data.dialect import CsvFormat
-    from wellfit.data.read import read_table
-    from wellfit.diagnosis.table import diagnose_table
+    from wellfit.diagnosis.table import diagnose_table, read_predictions
 
     if "labels_per_row" in asked:
         asked = {**asked, "labels_per_row": [name.strip() for name in asked["labels_per_row"].split(",")]}
     csv_format = CsvFormat(**{name: asked.pop(name, None) for name in _FORMAT})
-    table = read_table(path, name="PREDICTIONS", csv_format=csv_format)
-    for name in ("y", "prediction"):
-        if name in table.readings and (words := table.readings[name].missing):
-            _refuse_missing(name, words)
-    return diagnose_table(table.frame, **asked)
-
-
-def _refuse_missing(name: str, words: Mapping[str, int]) -> NoReturn:
-    """Refuse words for missing values among labels: they may be a class, such as NA."""
-    raise BadInput(
-        f"column {name} must have no missing values",
-        found=", ".join(f"{word!r} in {count:,} rows" for word, count in words.items()),
-        remedy="Give --missing '' if that is a class, or remove such rows",
-    )
+    return diagnose_table(read_predictions(path, csv_format=csv_format), **asked)
 
 
 def _refuse_numbers(asked: Json, source: Path) -> None:

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
         "show": "Print the end of an experiment's last run again, or all of its report.",
         "compare": "Show which of two networks is better on dev, and which knobs differ.",
+        "errors": "Show the rows that a network gets wrong, and what fixing each kind could win.",
         "unseal": "Open the test set, once.",
         "label": "Label dev pictures by hand, to measure the human error.",
         "predict": "Predict new rows with the experiment's best network.",
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 """Every command with its line in the help, in the order of the stages."""
 _MODULES = {
     "compare": "show",
+    "errors": "error_analysis",
     "explain": "show",
     "export": "predict",
     "report": "show",

@@ -54,6 +54,11 @@ class Session:
         """`seed` as a keyword argument if the user passed one; otherwise an experiment keeps the seed of its split."""
         return {} if self.seed is None else {"seed": self.seed}
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 100 without one."""
+        return shutil.get_terminal_size((_WIDTH, 24)).columns
+
     def result(self, body: Json, *, text: str) -> None:
         """Print the result: `body` for scripts, `text` for people."""
         if self.as_json:
@@ -149,7 +154,7 @@ def show_experiment(session: Session, experiment: Experiment, *, full: bool = Fa
     if session.as_json or session.events:
         session.result(body, text="")
         return body
-    width = shutil.get_terminal_size((_WIDTH, 24)).columns
+    width = session.width
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     summary = experiment.summary()
     if full:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from wellfit.diagnosis import doubts, plain_checks
 from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse import used_up_dev
+from wellfit.diagnosis.eyeball import eyeball_ahead
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
 from wellfit.diagnosis.label_noise import wrong_labels
@@ -106,6 +107,7 @@ CHECKS: Mapping[str, Check] = {
         Check("WF401", plain_checks.high_dev_overfit, "dev overuse"),
         Check("WF402", plain_checks.too_few_rows),
         Check("WF403", used_up_dev, "dev overuse", 1),
+        Check("WF404", eyeball_ahead, "dev overuse", 2),
     )
 }
 """All checks, in the order in which findings are listed: doubts about the numbers come before the gaps between them."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from wellfit.base.typing import Floats
+from wellfit.diagnosis.eyeball import Looked
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.more_data import MoreData
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Predicted, Shuffled
@@ -51,6 +52,7 @@ class Facts:
     # Below: known only for an experiment.
     seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] a network's channels for pictures
     candidates: Floats | None = None  # [candidates, rows] losses of all networks that were compared on dev
+    looked: Looked | None = None  # what has changed since a person began to look at dev rows
     curve: MoreData | None = None
     shuffled: Shuffled | None = None
 

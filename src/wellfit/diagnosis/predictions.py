@@ -94,7 +94,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     several = goal is not None and goal_named(goal).task == "regression"
     parts = {name: checked_pair(name, pair, several=several) for name, pair in given.items() if pair is not None}
-    chosen, notes = _goal(goal, parts)
+    chosen, notes = goal_of(goal, parts)
     ready, levels = classified(parts, chosen, classes) if chosen.task == "classification" else (valued(parts), ())
     of_part = groups or {}
     measured: dict[str, Estimate] = {
@@ -174,7 +174,8 @@ def _is_swapped(target: Array, prediction: Array) -> bool:
     return inside and (prediction.dtype.kind not in "iufb" or set(np.unique(prediction).tolist()) == {0, 1})
 
 
-def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal, tuple[str, ...]]:
+def goal_of(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal, tuple[str, ...]]:
+    """Return the goal with this name, or the one that the targets and predictions suggest, with a note why."""
     if name is not None:
         return goal_named(name), ()
     target, prediction = parts["train"]

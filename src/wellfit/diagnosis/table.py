@@ -11,9 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellfit.data.dialect import CsvFormat
+from wellfit.data.read import read_table
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.error_analysis import Predictions
 from wellfit.diagnosis.labels import Array, array_of, nearest
-from wellfit.diagnosis.predictions import Pair, diagnose_predictions
+from wellfit.diagnosis.predictions import Pair, checked_pair, classified, diagnose_predictions, goal_of, valued
 from wellfit.exceptions import BadInput
 
 PARTS = ("train", "train_dev", "dev", "test")
@@ -26,6 +29,49 @@ _USUAL: Mapping[str, Sequence[str]] = {
     "prediction": ("pred", "y_pred", "yhat", "y_hat", "predicted", "predictions", "preds", "output"),
 }
 """Other names that programs give to these columns."""
+
+
+def read_predictions(source: Any, *, csv_format: CsvFormat) -> pa.Table:
+    """Read a table of predictions from a file or a frame.
+
+    Raises:
+        BadInput: the file cannot be read, or y or prediction has a word for a missing value: it may be a class, as NA.
+    """
+    table = read_table(source, name="PREDICTIONS", csv_format=csv_format)
+    for name in ("y", "prediction"):
+        words = table.readings[name].missing if name in table.readings else {}
+        if words:
+            raise BadInput(
+                f"column {name} must have no missing values",
+                found=", ".join(f"{word!r} in {count:,} rows" for word, count in words.items()),
+                remedy="Give --missing '' if that is a class, or remove such rows",
+            )
+    return table.frame
+
+
+def dev_predictions(table: pa.Table, *, goal: str | None = None, group_on: str | None = None) -> Predictions:
+    """Return the predictions of dev in a table of predictions, for the analysis of errors.
+
+    Raises:
+        BadInput: as `diagnose_table`.
+    """
+    parts, classes = parts_of_table(table)
+    checked = {name: checked_pair(name, pair, several=False) for name, pair in parts.items()}
+    chosen, _ = goal_of(goal, checked)
+    labelled = chosen.task == "classification"
+    ready, levels = classified(checked, chosen, classes) if labelled else (valued(checked), ())
+    mask = _masks(table["split"])["dev"]
+    groups = (
+        None if group_on is None else np.unique(_groups(table, group_on, {"dev": mask})["dev"], return_inverse=True)
+    )
+    return Predictions(
+        target=ready["dev"][0],
+        predictions=ready["dev"][1],
+        classes=levels,
+        groups=None if groups is None else groups[1],
+        table=table.filter(pa.array(mask)),
+        names=np.flatnonzero(mask) + 1,
+    )
 
 
 def diagnose_table(

@@ -17,9 +17,11 @@ from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
+from wellfit.diagnosis.error_analysis import ErrorAnalysis
 from wellfit.diagnosis.more_data import MoreData, require_refits, worth_of_more_rows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.diagnosing import require_known, with_earlier
+from wellfit.experiment.error_analysis import analysed, looked_at
 from wellfit.experiment.folder import open_folder
 from wellfit.experiment.labels import KIND as LABEL
 from wellfit.experiment.labels import HumanError, human_error, labels_of, require_labels
@@ -148,6 +150,8 @@ class Experiment(Rendered):
                 test=self.workspace.test_loss(outcome),
             )
             full = self.workspace.with_dev_use(self.workspace.with_columns(diagnosis, outcome))
+            looked = looked_at(self.workspace, outcome)
+            full = full if looked is None else full.with_findings(looked=looked)
             priced = known_curve(entries, outcome.identity)
             return full if priced is None else full.with_findings(priced)
 
@@ -297,6 +301,24 @@ class Experiment(Rendered):
         """
         labels = self.labels()
         return human_error(labels, self.split, diagnosis=self.diagnose() if self.is_trained else None)
+
+    def errors(
+        self, *, tags: Mapping[int, Sequence[str]] | None = None, eyeball: int | None = None, rows: int = 10
+    ) -> ErrorAnalysis:
+        """Return what its network gets wrong on dev, and what fixing the errors of each tag could win.
+
+        The first call draws the rows to look at (the eyeball) and keeps them in the journal, with all tags.
+
+        Args:
+            tags: tags by number of the dev row (from 1), an empty list for a row that was looked at and got none.
+            eyeball: number of dev rows to look at; by default enough for about 100 errors, at most half of dev.
+            rows: number of rows to list.
+
+        Raises:
+            Refusal: when nothing has been trained yet, or another number of rows was drawn before.
+            BadInput: a tag belongs to a row that was not shown, or `eyeball` is more than half of dev.
+        """
+        return analysed(self.workspace, tags=tags, eyeball=eyeball, rows=rows)
 
     def views(self, views: int = 8) -> Views:
         """Measure the gain and the cost of averaging several views of each dev picture (test-time augmentation).

@@ -29,6 +29,8 @@ FIELDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "reference": {"name": str, "errors": dict, "seconds": _NUMBER, "note": str},
     "diagnosis": {"identity": str, "errors": dict, "gaps": dict},
     "step": _STEP,
+    "eyeball": {"rows": list, "identity": str},
+    "tags": {"tags": dict},
     "finish": {"sentence": str, "reason": str},
     "opening": {"identity": str, "opening": int, "certified": bool, "error": dict, "receipt": str},
 }

@@ -199,4 +199,30 @@ ENTRIES = (
         ),
         source="Bootstrap bias-corrected selection (BBC; Tsamardinos et al., 2018).",
     ),
+    CatalogueEntry(
+        code="WF404",
+        title="eyeball ahead of blackbox",
+        topic="gains on the rows that were looked at",
+        meaning="Since a person began to look at dev rows, the network has improved more on those rows (the eyeball) "
+        "than on the others (the blackbox): the changes fit the rows that were looked at.",
+        computed="The fall of the loss since the first `wellfit errors` is averaged over the rows of the eyeball and "
+        "over those of the blackbox, which were drawn at random. The evidence gives both, and the 95 % interval of "
+        "their difference; rows of one group count as one.",
+        states=States(
+            fired="the interval of the difference is above 0.",
+            passed="the interval reaches 0.",
+            unknown="no eyeball was drawn, no other network has been chosen since, or one of the two parts has fewer "
+            "than 20 rows.",
+        ),
+        remedy="Trust the error on the blackbox. Draw a new dev set before you look at more rows. The sealed test set "
+        "is not affected.",
+        caution="Looking at aggregates (confusions, regions) fits dev too, and no part of dev shows that; WF403 counts "
+        "the networks that were compared.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit errors churn.wellfit", "shows the rows to look at, and the error on both parts"),
+        ),
+        source="Eyeball and blackbox dev sets (Ng 2018, Machine Learning Yearning, chapters 17 and 18); difference of "
+        "two means by MOVER (Zou and Donner 2008).",
+    ),
 )
