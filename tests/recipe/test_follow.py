@@ -283,6 +283,8 @@ def test_changes_are_told_by_knob():
     assert describe_change(before, before) == "nothing"
     both = averaged_outcome([before, after], {before.identity: 0.6, after.identity: 0.4}, data=data, goal=ERROR)
     assert describe_change(before, both) == "networks 1 -> 2"
+    both = averaged_outcome([before, after], {before.identity: 0.4, after.identity: 0.6}, data=data, goal=ERROR)
+    assert describe_change(before, both) == "networks 1 -> 2, the one of most weight has widths 4 -> 8x8"
 
 
 @pytest.mark.parametrize(

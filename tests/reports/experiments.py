@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -37,6 +37,8 @@ class Trained:
     rows: Floats
     status: str
     diagnosis: Diagnosis
+    parts: tuple[Trained, ...] = ()
+    """The networks that an average consists of."""
 
     @property
     def dev(self) -> float:
@@ -87,6 +89,9 @@ def experiment(seed: int) -> Made:
         networks.append(_network(rng, goal=goal, place=place, noise=noise, level=float(level), reference=reference))
     path, steps = _steps(rng, networks)
     best = networks[path[-1]] if path else networks[0]
+    averaged = bool(path) and steps[path[-1] - 1].body["kind"] == "ensemble" and best.status == Status.FINISHED.value
+    if averaged and len(networks) > 2:
+        best = networks[path[-1]] = replace(best, parts=tuple(each for each in networks if each is not best))
     networks[networks.index(best)] = best = _judged_on_dev(best, networks)
     lines = [_split(rows), *(_training(each, rows) for each in networks), _diagnosis(networks[0], 0), *steps]
     lines += [_diagnosis(best, len(steps))] if best is not networks[0] else []
@@ -165,7 +170,7 @@ def _judged_on_dev(best: Trained, networks: list[Trained]) -> Trained:
     losses = np.stack([each.rows for each in networks])
     goal, tolerance = best.diagnosis.goal, best.diagnosis.tolerance
     told = best.diagnosis.with_findings(used_up_dev(goal=goal, tolerance=tolerance, candidates=losses))
-    return Trained(best.identity, best.config, best.train, best.rows, best.status, told)
+    return replace(best, diagnosis=told)
 
 
 def _split(rows: int) -> Line:
@@ -184,7 +189,9 @@ def _training(found: Trained, rows: int) -> Line:
         "weight_decay": found.config["regularization"]["l2"] / 2_000,
         "shrink": found.config["regularization"]["l2"] / 2e6,
     }
-    return Line("training", body)
+    if found.parts:
+        body |= {"members": {each.identity: 1 / len(found.parts) for each in found.parts}, "weight_norms": []}
+    return Line("ensemble" if found.parts else "training", body)
 
 
 def _diagnosis(found: Trained, step: int) -> Line:

@@ -182,7 +182,7 @@ def test_a_member_with_another_regularizer_is_not_unregularized():
         ("with effects", "They leave biases and embeddings alone."),
         ("with L1 and early stopping", "Coupled: of 3 networks the last epoch was chosen by dev"),
         ("with L1 and early stopping", "The best of them stopped at ‖W‖ 10 with dev 15.1%"),
-        ("with L1 and early stopping", "30 passes change dev error by −0.21 points (−0.38 points to −0.04 points)"),
+        ("with L1 and early stopping", "30 passes change dev error by −0.21 points (−0.38 to −0.04 points)"),
         ("with L1 and early stopping", "cost 27.4 times one pass"),
         (
             "with L1 and early stopping",
@@ -201,4 +201,4 @@ def test_the_terminal_says_what_regularization_did_and_what_is_coupled():
     shown = " ".join(render_text(summarize(CASES["with L1 and early stopping"]), width=160).split())
     assert "R² of a linear fit" in shown
     assert shown.count("Coupled: stopped early by dev") == 3
-    assert "30 passes change dev error by −0.21 points (−0.38 points to −0.04 points) and cost 27.4 times" in shown
+    assert "30 passes change dev error by −0.21 points (−0.38 to −0.04 points) and cost 27.4 times" in shown

@@ -127,7 +127,7 @@ def test_a_test_error_is_shown_with_no_other_network(show):
 
 def test_the_trade_shows_that_train_pays_and_dev_gains():
     without, chosen = summarize(CASES["unsealed"]).trade
-    assert without.l2 == 0
+    assert without.lambdas == "0"
     assert without.train < chosen.train
     assert without.dev > chosen.dev
     assert (without.test, chosen.test) == (None, pytest.approx(0.1462))
@@ -169,7 +169,7 @@ def test_the_last_of_several_sweeps_decides():
     lines = [*finished()[:-5], sweep(), sweep(grid=False)]
     summary = summarize(lines)
     assert len(summary.sweeps) == 2
-    assert summary.trade[-1].l2 == summary.sweeps[-1].chosen.l2
+    assert summary.trade[-1].lambdas == knob(summary.sweeps[-1].chosen.l2)
 
 
 def test_findings_that_fired_come_first():

@@ -82,9 +82,15 @@ def test_nothing_is_said_of_a_network_that_did_not_finish_but_that(seed):
 @PROPERTY
 def test_what_a_headline_credits_is_on_in_the_network_that_stands(seed):
     made = experiment(seed)
-    knobs, said = made.best.config["regularization"], made.summary.headline
-    assert "λ" not in said or knobs["l2"] > 0
-    assert "dropout" not in said or knobs["keep_prob"] < 1
+    said, singles = made.summary.headline, made.best.parts or (made.best,)
+    knobs = [each.config["regularization"] for each in singles]
+    assert "λ" not in said or any(each["l2"] > 0 for each in knobs)
+    assert "dropout" not in said or any(each["keep_prob"] < 1 for each in knobs)
+    shown = next(each.after for each in made.summary.regularization if each.name.startswith("λ"))
+    limits = sorted({each["l2"] for each in knobs})
+    assert [float(number) for number in shown.split(" to ")] == pytest.approx(
+        [limits[0], limits[-1]][: len(limits)], rel=0.01
+    )
     step = {place: made.networks[place].config["regularization"]["l2"] for place in range(1, len(made.networks))}
     for number, l2 in re.findall(r"^(\d+) .*λ [\d.,]+ → ([\d.]+)", render_end(made.summary, width=140), re.MULTILINE):
         assert float(l2) == pytest.approx(step[int(number)], rel=0.01)

@@ -135,6 +135,11 @@ def sentences(members, **options):
 WARNED = {
     "largest lambda": ([member(range(9)), member(range(5), l2=4.0)], {}, ["largest that was tried"]),
     "smallest keep_prob": ([member(range(9)), member(range(5), keep=0.5)], {}, ["smallest that was tried"]),
+    "an edge where a member inside is as good": (
+        [member(range(9)), member([*range(9), 500], l2=2.0), member([*range(9), 501], l2=4.0, keep=0.5)],
+        {},
+        [],
+    ),
     "lambda 0 and keep_prob 1 are no edges": ([member(range(5)), member(range(30), l2=4.0, keep=0.5)], {}, []),
     "one value is no edge": ([member(range(5), l2=4.0, keep=0.5)], {}, []),
     "over-smoothed lambda": (

@@ -88,13 +88,17 @@ def turned(before: Config, after: Config) -> frozenset[str]:
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
-    """Describe the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
+    """Describe the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64".
+
+    Of an average it names the number of networks, and the knobs of the one with the largest weight as such.
+    """
     knobs = [
         f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {_shown(old)} -> {_shown(new)}"
         for _, name, old, new in differing(before.config, after.config)
     ]
     if before.networks != after.networks:
-        knobs.append(f"networks {before.networks} -> {after.networks}")
+        heaviest = [f"the one of most weight has {knobs[0]}", *knobs[1:]] if knobs else []
+        return ", ".join([f"networks {before.networks} -> {after.networks}", *heaviest])
     return ", ".join(knobs) or "nothing"
 
 

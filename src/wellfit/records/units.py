@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,16 @@ def knob(value: float | None) -> str:
         return f"{value:,.0f}"
     short = f"{value:.3g}"
     return f"{float(short):,.0f}" if abs(value) < MOST_WRITTEN_OUT else short.replace("e+", "e")
+
+
+def spread(texts: Iterable[str]) -> str:
+    """Return the values of one knob in several networks: "0.5", "0 to 1,200", "64 × 64 or 256"."""
+    found = list(dict.fromkeys(texts))
+    try:
+        found.sort(key=lambda text: 0.0 if text == "off" else float(text.replace(",", "")))
+    except ValueError:
+        return " or ".join(found)
+    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def seconds(value: float | None) -> str:

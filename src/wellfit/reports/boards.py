@@ -8,7 +8,7 @@ from dataclasses import replace
 from wellfit.base.typing import Json
 from wellfit.opening import Opening
 from wellfit.records.knobs import knobs_of
-from wellfit.records.units import knob
+from wellfit.records.units import knob, spread
 from wellfit.reports.records import Knob, Network, TradeRow
 from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
 
@@ -21,15 +21,21 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         return (), ()
     if best.outcome.config.own:
         return _own_board(first, best, "optimization"), _own_board(first, best, "regularization")
-    before, after = _settings(first), _settings(best)
+    before, after = _settings(first), _over_parts([_settings(each) for each in best.singles])
     networks = Knob(name="networks averaged", before=str(first.outcome.networks), after=str(best.outcome.networks))
     return (
         *(Knob(name=name, before=before[name], after=after[name]) for name in before),
         *_where_on(first, best, board="optimization"),
     ), (
-        Knob(name="λ (l2)", before=knob(first.l2), after=knob(best.l2)),
-        Knob(name="weight_decay = λ/m", before=knob(first.weight_decay), after=knob(best.weight_decay)),
-        Knob(name="shrink = lr·λ/m", before=knob(first.shrink), after=knob(best.shrink)),
+        Knob(name="λ (l2)", before=knob(first.l2), after=best.lambdas),
+        Knob(
+            name="weight_decay = λ/m",
+            before=knob(first.weight_decay),
+            after=spread(knob(each.weight_decay) for each in best.singles),
+        ),
+        Knob(
+            name="shrink = lr·λ/m", before=knob(first.shrink), after=spread(knob(each.shrink) for each in best.singles)
+        ),
         Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
         *_where_on(first, best, board="regularization"),
         *_augmentation(first, best),
@@ -55,11 +61,11 @@ def _own_board(first: Network, best: Network, board: str) -> tuple[Knob, ...]:
 
 def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
     """Knobs that are off by default, and so in the JSON only if they are on, and that are on in either network."""
-    before, after = (network.outcome.config.to_json().get(board, {}) for network in (first, best))
+    before, *after = (each.outcome.config.to_json().get(board, {}) for each in (first, *best.singles))
     for name in (each.name for each in knobs_of(board) if not each.basic):
-        if before.get(name) or after.get(name):
-            was, now = (_short(body.get(name) or "off") for body in (before, after))
-            yield Knob(name=name.replace("_", " "), before=was, after=now)
+        if any(body.get(name) for body in (before, *after)):
+            was, *now = (_short(body.get(name) or "off") for body in (before, *after))
+            yield Knob(name=name.replace("_", " "), before=was, after=spread(now))
 
 
 def _augmentation(first: Network, best: Network) -> Iterator[Knob]:
@@ -69,6 +75,11 @@ def _augmentation(first: Network, best: Network) -> Iterator[Knob]:
         if before[name] != after[name]:
             title = f"{name.replace('_', ' ')} of pictures"
             yield Knob(name=title, before=_short(before[name]), after=_short(after[name]))
+
+
+def _over_parts(settings: Sequence[dict[str, str]]) -> dict[str, str]:
+    """Join the settings of the networks of an average, knob by knob."""
+    return {name: spread(each[name] for each in settings) for name in settings[0]}
 
 
 def _settings(network: Network) -> dict[str, str]:
@@ -145,9 +156,7 @@ def _row(found: Network | Member, label: str) -> TradeRow:
         train = error.value if error else None
     return TradeRow(
         label=label,
-        l2=found.l2,
-        weight_decay=found.weight_decay,
-        shrink=found.shrink,
+        lambdas=knob(found.l2) if isinstance(found, Member) else found.lambdas,
         keep_probs=found.keep_probs,
         norm=found.norm,
         train=train,

@@ -57,7 +57,7 @@ def _model(summary: Summary) -> Iterator[str]:
     knobs = [*summary.optimization, *summary.regularization]
     yield ""
     yield from _table(["knob", "value"], [[each.name, each.after] for each in knobs])
-    if best.l2 and best.weight_decay is not None and best.shrink is not None:
+    if best.l2 and not best.parts and best.weight_decay is not None and best.shrink is not None:
         yield ""
         yield (
             f"λ = {knob(best.l2)} is a weight_decay of {knob(best.weight_decay)} for SGD and AdamW, and removes "

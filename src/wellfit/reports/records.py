@@ -16,7 +16,7 @@ from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.opening import Opening
 from wellfit.records.outcome import Outcome
-from wellfit.records.units import Unit
+from wellfit.records.units import Unit, knob, spread
 from wellfit.reports.fits import FitTable
 from wellfit.reports.sweep_card import SweepCard, keeps_text, other_regularizers
 from wellfit.stats.intervals import Estimate
@@ -51,28 +51,44 @@ class Diagnosed:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One network or an average of several: its outcome without arrays, and further figures from the journal."""
+    """One network or an average of several: its outcome without arrays, and further figures from the journal.
+
+    `parts` are the networks of an average that the journal knows; the config of its outcome is that of the heaviest.
+    """
 
     identity: str
     outcome: Outcome
     errors: Mapping[str, Estimate]
     weight_decay: float | None
     shrink: float | None
+    parts: tuple[Network, ...] = ()
+
+    @property
+    def singles(self) -> tuple[Network, ...]:
+        """The networks that it consists of: itself, unless it is an average."""
+        return self.parts or (self,)
 
     @property
     def l2(self) -> float:
-        """The knob lambda."""
+        """The knob lambda; of an average, that of its heaviest network."""
         return self.outcome.config.regularization.l2
 
     @property
+    def lambdas(self) -> str:
+        """The knob lambda in words: one number, or the range over the networks of an average."""
+        return spread(knob(each.l2) for each in self.singles)
+
+    @property
     def keep_probs(self) -> str:
-        """keep_prob in words: one number, or one for each layer."""
-        return keeps_text(self.outcome.config.regularization.keep_prob)
+        """keep_prob in words: one number, one for each layer, or the range over the networks of an average."""
+        return spread(keeps_text(each.outcome.config.regularization.keep_prob) for each in self.singles)
 
     @property
     def others(self) -> str:
-        """The regularizers besides lambda and keep_prob, in words."""
-        return other_regularizers(vars(self.outcome.config.regularization))
+        """The regularizers besides lambda and keep_prob, in words; of an average, those that its networks share."""
+        knobs = [vars(each.outcome.config.regularization) for each in self.singles]
+        shared = {name: value for name, value in knobs[0].items() if all(each[name] == value for each in knobs)}
+        return other_regularizers(shared)
 
     @property
     def norm(self) -> float | None:
@@ -88,7 +104,7 @@ class Network:
     @property
     def is_plain(self) -> bool:
         """True if every regularizer is off."""
-        return self.outcome.config.is_plain and not self.is_coupled
+        return all(each.outcome.config.is_plain for each in self.singles) and not self.is_coupled
 
     @property
     def curve(self) -> tuple[tuple[int, float, float], ...]:
@@ -202,9 +218,7 @@ class TradeRow:
     """One network in the table of the cost and the gain of regularization."""
 
     label: str
-    l2: float
-    weight_decay: float | None
-    shrink: float | None
+    lambdas: str
     keep_probs: str
     norm: float | None
     train: float | None

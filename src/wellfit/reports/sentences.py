@@ -153,7 +153,7 @@ def monte_carlo_line(unit: Unit, sweep: SweepCard) -> str:
     )
     return (
         f"Monte-Carlo dropout on the chosen network: {found.passes} passes change dev {unit.noun} by "
-        f"{value} ({low} to {high}) and cost {knob(found.cost)} times one pass."
+        f"{value} ({low.partition(' ')[0]} to {high}) and cost {knob(found.cost)} times one pass."
     )
 
 

@@ -101,7 +101,12 @@ def _network(body: Json) -> Network:
 
 def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
     """The network that represents the experiment; before a run has ended, the best one so far."""
-    known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
+    single = {each.identity: each for each in (*networks, *map(_network, history.of("snapshot")))}
+    averages = (
+        replace(each, parts=tuple(single[one] for one in each.outcome.members if one in single))
+        for each in map(_network, history.of("ensemble"))
+    )
+    known = {each.identity: each for each in (*networks, *averages)}
     chosen = sweeps[-1].chosen if sweeps else None
     named = (history.chosen, history.last("diagnosis").get("identity"), chosen.identity if chosen else None)
     found = next((known[identity] for identity in named if identity in known), None)

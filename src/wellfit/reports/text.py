@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, topic_of
 from wellfit.diagnosis.prescribe import is_cut_short as training_cut_short
-from wellfit.records.units import Unit, knob, seconds, typeset
+from wellfit.records.units import Unit, seconds, typeset
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -402,7 +402,7 @@ def _trade(summary: Summary) -> Iterator[RenderableType]:
     rows = [
         [
             row.label,
-            knob(row.l2),
+            row.lambdas,
             row.keep_probs,
             show(row.train),
             show(row.dev),

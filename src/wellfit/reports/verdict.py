@@ -18,7 +18,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import TOO_CLOSE, Gap, present
 from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.records.outcome import Status
-from wellfit.records.units import Unit, knob
+from wellfit.records.units import Unit
 from wellfit.reports.records import Diagnosed, Network, Step, Summary
 from wellfit.reports.sentences import gap_text, shown
 from wellfit.stats.intervals import Estimate
@@ -218,7 +218,11 @@ def _action_of(step: Step, best: Network | None) -> str:
         return f"an average of {best.outcome.networks} networks"
     board = step.kind == "regularize" or (not step.kind and step.board == "regularization")
     if board and best is not None:
-        knobs = {"λ": bool(best.l2), "dropout": best.keep_probs != "1", "augmentation": "augment" in best.others}
+        knobs = {
+            "λ": best.lambdas != "0",
+            "dropout": best.keep_probs != "1",
+            "augmentation": any("augment" in each.others for each in best.singles),
+        }
         return " and ".join(word for word, is_on in knobs.items() if is_on) or "regularization"
     return _ACTIONS.get(step.kind, step.kind.replace("_", " ") or f"the step on {step.board}")
 
@@ -411,7 +415,7 @@ def why_not(summary: Summary, identity: str) -> str:
 
 def _knobs(best: Network) -> str:
     average = f", {best.outcome.networks} networks averaged" if best.outcome.networks > 1 else ""
-    return f"with λ {knob(best.l2)}, keep_prob {best.keep_probs}{average}"
+    return f"with λ {best.lambdas}, keep_prob {best.keep_probs}{average}"
 
 
 def state_of(summary: Summary, step: Step) -> str:

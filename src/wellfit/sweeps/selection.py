@@ -96,7 +96,7 @@ def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimi
     coupled = [
         f"The chosen network is not the end of a training run. {Status.AT_RUNG.advice}"
     ] * choice.chosen.is_snapshot
-    told = (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
+    told = (*_edges(outcomes, choice.tied), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
     return (*told, *coupled)
 
 
@@ -117,11 +117,13 @@ def _least_fit_first(outcome: Outcome) -> tuple[float, float, float, str]:
     return -outcome.losses["train"], -config.regularization.l2, mean_keep_prob(config), config.identity
 
 
-def _edges(outcomes: Sequence[Outcome], best: Outcome) -> list[str]:
+def _edges(outcomes: Sequence[Outcome], tied: Sequence[Outcome]) -> list[str]:
+    """Return what lies at the end of its range: where a tied member lies inside, nothing suggests to go beyond."""
     found = []
     lambdas = {outcome.config.regularization.l2 for outcome in outcomes}
     keeps = {mean_keep_prob(outcome.config) for outcome in outcomes}
-    l2, keep = best.config.regularization.l2, mean_keep_prob(best.config)
+    l2 = min(outcome.config.regularization.l2 for outcome in tied)
+    keep = max(mean_keep_prob(outcome.config) for outcome in tied)
     # lambda 0 and keep_prob 1 are not edges: there is nothing beyond them.
     if len(lambdas) > 1 and l2 == max(lambdas):
         found.append(f"The best lambda, {knob(l2)}, is the largest that was tried: search above it.")
