@@ -1,6 +1,9 @@
-"""Is this tree slower than another commit of it: `wellfit --help`, the fused engine, `wellfit demo`.
+"""Is this tree slower than another commit of it: `wellfit --help`, the fused engine, a whole run.
 
     python benchmarks/against_commit.py --commit e18710d --pairs 9
+    python benchmarks/against_commit.py --only run
+
+The run is that of e18710d's demo, 442 patients of scikit-learn's diabetes: the demo itself has become another job.
 
 The two trees run in turns, the first one alternating, with the Python that runs this script and one thread. What is
 compared is processor time (of a process and its children), and the median of the ratios counts: on a shared machine
@@ -15,7 +18,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -62,19 +65,31 @@ WITH_BINS = 0.4
 """Most of e18710d's time that networks with bins may take: there, bins were a dense product."""
 
 
-DEMO_UPDATES = "20000updates"
+RUN_UPDATES = "20000updates"
+RUN = f"""
+import pyarrow as pa, wellfit as wf
+from sklearn.datasets import load_diabetes
+bunch = load_diabetes(scaled=False)
+columns = {{name: bunch.data[:, place] for place, name in enumerate(bunch.feature_names)}}
+patients = pa.table({{**columns, "progression": bunch.target}})
+if __name__ == "__main__":
+    wf.run(patients, target="progression", budget="{RUN_UPDATES}", out="run.wellfit")
+"""
+PARTS = ("engine", "help", "run")
 
 
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--commit", default=COMMIT, help="the other commit")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="how often both trees run")
+    parser.add_argument("--only", choices=PARTS, help="compare only this")
     asked = parser.parse_args()
+    parts = (asked.only,) if asked.only else PARTS
     ratios: dict[str, list[float]] = {}
     with other_tree(asked.commit) as other:
         for turn in range(QUICK_PAIRS if asked.quick else asked.pairs):
             trees = (other, HERE) if turn % 2 else (HERE, other)
-            seconds = {tree: timed(tree) for tree in trees}
+            seconds = {tree: timed(tree, parts) for tree in trees}
             for name, took in seconds[HERE].items():
                 ratios.setdefault(name, []).append(took / seconds[other][name])
             print(turn, {name: round(found[-1], 3) for name, found in ratios.items()}, file=sys.stderr, flush=True)
@@ -90,13 +105,19 @@ def main() -> None:
     finish("against_commit", rows, as_json=asked.json)
 
 
-def timed(tree: Path) -> dict[str, float]:
+def timed(tree: Path, parts: Sequence[str]) -> dict[str, float]:
     """Return the processor seconds of everything compared, by name, in one tree."""
-    found = {f"fused engine, {shape}": seconds for shape, seconds in json.loads(run(tree, "-c", TRAINING)).items()}
-    found["wellfit --help"] = children_seconds(tree, *COMMAND, "--help", times=HELPS)
-    with tempfile.TemporaryDirectory() as folder:
-        demo = (*COMMAND, "demo", "--budget", DEMO_UPDATES)
-        found[f"wellfit demo --budget {DEMO_UPDATES}"] = children_seconds(tree, *demo, folder=folder)
+    found: dict[str, float] = {}
+    if "engine" in parts:
+        engine = json.loads(run(tree, "-c", TRAINING))
+        found |= {f"fused engine, {shape}": seconds for shape, seconds in engine.items()}
+    if "help" in parts:
+        found["wellfit --help"] = children_seconds(tree, *COMMAND, "--help", times=HELPS)
+    if "run" in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "job.py"
+            script.write_text(RUN)
+            found[f"wellfit run --budget {RUN_UPDATES}"] = children_seconds(tree, str(script), folder=folder)
     return found
 
 
