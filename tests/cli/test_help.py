@@ -16,7 +16,7 @@ from wellfit.records.goals import GOALS
 HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "narwhals", "jinja2", "safetensors"}
 COMMON = ("--json", "--events", "--seed", "--quiet", "--log-file", "--config", "--debug")
 STAGES = [
-    *("diagnose", "run", "split", "size", "check", "study", "train", "sweep", "show", "compare"),
+    *("diagnose", "run", "split", "size", "check", "study", "train", "sweep", "watch", "show", "compare"),
     "errors",
     *("unseal", "label", "predict", "export", "report", "explain", "demo", "doctor"),
 ]

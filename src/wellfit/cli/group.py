@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "study": "Apply the recipe to your own training program.",
         "train": "Train one configuration in an experiment.",
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
+        "watch": "Watch a run at work, from another terminal.",
         "show": "Print the end of an experiment's last run again, or all of its report.",
         "compare": "Show which of two networks is better on dev, and which knobs differ.",
         "errors": "Show the rows that a network gets wrong, and what fixing each kind could win.",
