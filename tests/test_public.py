@@ -116,3 +116,27 @@ def test_a_public_function_takes_at_most_three_positional_parameters_and_explain
     kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
     assert kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) <= 3
     assert inspect.getdoc(function)
+
+
+ANY_NAME = {"diagnose", "diagnose_estimator", "param_groups", "sweep"}
+"""Functions that hand names on to a reference or to an optimizer, which checks them."""
+MADE_BY_USERS = {"Config", "Fit", "Network", "Optimization", "Regularization", "Rungs", "SealedTest", "Study"}
+MADE_BY_USERS |= {"NetClassifier", "NetClassifierCV", "NetRegressor", "NetRegressorCV"}
+
+
+@pytest.mark.parametrize("name", sorted((set(CALLS) | MADE_BY_USERS) - ANY_NAME))
+def test_a_wrong_argument_name_is_answered_with_the_nearest_one(name):
+    public = getattr(wf, name)
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [each.name for each in inspect.signature(public).parameters.values() if each.kind in kinds]
+    meant = max(known, key=len, default="")
+    answer = f"Did you mean {meant}?" if meant else "The names are "
+    with pytest.raises((wf.BadInput, TypeError)) as told:
+        public(**{f"{meant}s": 1})
+    assert answer in str(told.value)
+
+
+@pytest.mark.parametrize("call", [wf.diagnose, wf.sweep, wf.diagnose_predictions, wf.diagnose_errors])
+def test_a_wrong_name_of_a_reference_is_answered_with_the_nearest_one(call):
+    with pytest.raises(wf.BadInput, match=r"Did you mean '?human_error'?"):
+        call("e.wellfit", humen_error=0.01)

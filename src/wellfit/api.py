@@ -125,6 +125,7 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
 
     For a split or an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
     """
+    require_known(reference)
     if isinstance(data, Split):
         prepared, goal = data.prepared(), default_goal(data.schema.task)
         return DataDiagnosis(goal, findings_on_data(data, prepared, open_rows(data, prepared, goal=goal)))

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from report_cases import CASES, HOSTILE, Line, finished, split, summarize
 
+from wellfit.diagnosis.findings import entry_of
 from wellfit.reports.html import MOST_BYTES, render_html
 from wellfit.reports.text import render_text
 from wellfit.stats.intervals import Estimate
@@ -225,6 +226,31 @@ def test_what_is_in_sight_is_short(name):
 @ENTRIES
 def test_every_entry_of_the_contents_leads_to_a_section(name):
     found = outline(render_html(summarize(CASES[name]))).tags
-    ids = {attrs.get("id") for tag, attrs in found if tag == "section"}
+    ids = {attrs.get("id") for _, attrs in found}
     links = {attrs["href"].removeprefix("#") for tag, attrs in found if tag == "a"}
     assert links <= ids
+
+
+def _with_findings(*found: tuple[str, str], classes: tuple[str, ...] = ("no", "yes")) -> list[Line]:
+    fields = {"title": "a title", "status": "fired", "remedy": "Do something."}
+    findings = [{"code": code, "evidence": evidence, **fields} for code, evidence in found]
+    schema = {"target": "4x4", "task": "classification", "classes": list(classes), "columns": []}
+    lines = [split(schema=schema), *finished()[1:]]
+    lines[-2] = Line("diagnosis", lines[-2].body | {"findings": findings})
+    return lines
+
+
+def test_a_finding_that_fired_is_explained_and_can_be_reached():
+    page = render_html(summarize(_with_findings(("WF206", "age: 12 %"), ("WF209", "rows 3 and 4"))))
+    for code in ("WF206", "WF209"):
+        assert f'href="#{code}"' in page
+        assert f'id="{code}"' in page
+        for said in (entry_of(code).meaning, entry_of(code).caution):
+            assert " ".join(said.split()).replace(" %", "%") in words(page)
+
+
+def test_names_from_the_data_that_look_like_signs_stay_as_they_are():
+    lines = _with_findings(("WF206", "lambda and 4x4 give 12 % away"), classes=("2x2", "True", "lambda"))
+    for shown in (words(render_html(summarize(lines))), " ".join(render_text(summarize(lines)).split())):
+        assert "lambda and 4x4 give 12% away" in shown
+    assert "2x2, True, lambda" in words(render_html(summarize(lines)))

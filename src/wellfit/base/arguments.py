@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
 from wellfit.exceptions import BadInput
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", bound=type)
 
 
 def named(function: Callable[P, R]) -> Callable[P, R]:
@@ -29,10 +30,16 @@ def named(function: Callable[P, R]) -> Callable[P, R]:
         known = _names_of(function) if kwargs else None
         for name in kwargs if known is not None else ():
             if name not in (known or ()):
-                raise _unknown(name, function.__name__, known or ())
+                raise _unknown(name, function.__qualname__.removesuffix(".__init__"), known or ())
         return function(*args, **kwargs)
 
     return checked
+
+
+def named_fields(cls: C) -> C:
+    """Return the class with the names of the arguments of its `__init__` checked as `named` does."""
+    cls.__init__ = named(cls.__init__)  # type: ignore[misc]
+    return cls
 
 
 @functools.cache
@@ -41,7 +48,7 @@ def _names_of(function: Callable[..., Any]) -> tuple[str, ...] | None:
     found: list[str] = []
     for each in inspect.signature(function).parameters.values():
         if each.kind is not inspect.Parameter.VAR_KEYWORD:
-            found.append(each.name)
+            found += [each.name] if each.name != "self" else []
             continue
         unpacked = get_args(get_type_hints(function).get(each.name))
         if not unpacked:
@@ -50,7 +57,12 @@ def _names_of(function: Callable[..., Any]) -> tuple[str, ...] | None:
     return tuple(found)
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the question whether the nearest of the known names was meant, or all of them."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else f"The names are {', '.join(known)}"
+
+
 def _unknown(name: str, function: str, known: tuple[str, ...]) -> BadInput:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"The names are {', '.join(known)}."
-    return BadInput(f"{function} must be given arguments that it has", found=f"{name}=", remedy=hint)
+    remedy = nearest(name, known)
+    return BadInput(f"{function} must be given arguments that it has", found=f"{name}=", remedy=remedy)

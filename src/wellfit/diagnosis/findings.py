@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record, omitted_if
 from wellfit.diagnosis.catalogue import data, gradients, model, network, shift
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
@@ -39,6 +40,7 @@ def entry_of(code: str) -> CatalogueEntry:
     )
 
 
+@named
 def explain(code: str) -> str:
     """Explain a finding: its meaning, its computation, and its remedy.
 

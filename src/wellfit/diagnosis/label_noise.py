@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
@@ -49,6 +50,7 @@ class Suspicion:
     of: int  # rows that were looked at
 
 
+@named
 def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integers) -> Audit:
     """Correct an error for wrong labels of any pattern (double sampling; prediction-powered inference).
 

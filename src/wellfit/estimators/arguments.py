@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from wellfit.base.arguments import nearest
 from wellfit.estimators.inputs import Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.config import BOARDS, Config, Network, Optimization, updates_per_epoch
@@ -49,7 +50,11 @@ def takes(arguments: type, **defaults: Any) -> Callable[[Init], Init]:
 
 def store(estimator: Any, arguments: Mapping[str, Any]) -> None:
     """Store arguments, and the defaults of the others, under their own names; TypeError for an unknown argument."""
-    bound = inspect.signature(type(estimator).__init__).bind(estimator, **arguments)
+    signature = inspect.signature(type(estimator).__init__)
+    for name in arguments:
+        if name not in signature.parameters:
+            raise TypeError(f"{type(estimator).__name__} has no argument {name}. {nearest(name, signature.parameters)}")
+    bound = signature.bind(estimator, **arguments)
     bound.apply_defaults()
     for name, value in bound.arguments.items():
         if name != "self":

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 import pyarrow as pa
 
+from wellfit.base.arguments import named
 from wellfit.base.files import write_whole
 from wellfit.base.rendering import Rendered, renderer
 from wellfit.base.typing import Json, Notify, ignore_events
@@ -443,6 +444,7 @@ class Experiment(Rendered):
         return self.history.asked
 
 
+@named
 def open_experiment(path: Path | str) -> Experiment:
     """Open the experiment in a folder.
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wellfit.base.arguments import named_fields
 from wellfit.base.files import make_folder, write_whole
 from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.typing import Floats, Integers, Json, Task
@@ -33,6 +34,7 @@ HASHES_NAME = "hashes.parquet"
 TARGET = "target, sealed by wellfit"
 
 
+@named_fields
 @dataclass(frozen=True)
 class SealedTest:
     """Test rows in a folder of their own, which are opened once, with a record of the opening.

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wellfit.base.arguments import named_fields
 from wellfit.base.serialize import OwnForm, Record
 from wellfit.exceptions import BadInput
 from wellfit.records.augmentation import Augmentation
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wellfit.base.typing import Json
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """Shape of the network: hidden widths from input to output, the activation between them, the encoding of numbers.
@@ -57,6 +59,7 @@ class Network:
         _keep_checked(self, "network")
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Optimization:
     """The knobs that make J small on the training set.
@@ -82,6 +85,7 @@ class Optimization:
         _keep_checked(self, "optimization")
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
     """The knobs that bring the dev loss close to that of train; the defaults regularize nothing.
@@ -153,6 +157,7 @@ class Told(NamedTuple):
     value: float | str
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Config(OwnForm):
     """Everything that determines one training run, apart from the rows.

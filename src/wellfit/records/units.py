@@ -138,11 +138,15 @@ def seconds(value: float | None) -> str:
 
 
 def typeset(words: str) -> str:
-    """Return a journal's ASCII text with the characters, and the one way of writing a percentage, that people read."""
-    shown = re.sub(r"\blambda\b", "λ", words).replace("->", "→").replace("+-", "±")
-    shown = re.sub(r"(?<=\d)x(?=\d)", "×", re.sub(r"(\d) %", r"\1%", shown))
+    """Return a journal's ASCII text with the characters that people read, such as λ and ×."""
+    shown = re.sub(r"(?<=\d)x(?=\d)", "×", re.sub(r"\blambda\b", "λ", punctuated(words)))
     switched = re.sub(r"(?<=→ )True\b|\bTrue(?= →)", "on", shown)
     return re.sub(r"(?<=→ )False\b|\bFalse(?= →)", "off", switched)
+
+
+def punctuated(words: str) -> str:
+    """Return a text with one way of writing percentages and arrows; names in it, like 4x4, stay as they are."""
+    return re.sub(r"(\d) %", r"\1%", words.replace("->", "→").replace("+-", "±"))
 
 
 def _percent(rate: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wellfit.records.units import Unit, knob
+from wellfit.records.units import Unit, knob, punctuated
 from wellfit.reports.records import PARTS, SplitFacts, Summary
 from wellfit.reports.redact import without_folders
 from wellfit.reports.sentences import (
@@ -126,7 +126,7 @@ def _others(summary: Summary) -> Iterator[str]:
 def _cautions(summary: Summary) -> Iterator[str]:
     for found in summary.findings:
         if found.status == "fired":
-            yield f"- {found.code} {found.title}: {_text(found.evidence)}"
+            yield f"- {found.code} {found.title}: {_text(punctuated(found.evidence))}"
 
 
 def _again(summary: Summary) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from wellfit.diagnosis.findings import topic_of
+from wellfit.diagnosis.findings import EXPLAINED, topic_of
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.records.knobs import KNOBS, OTHER_REGULARIZERS
-from wellfit.records.units import Unit, knob, plain, seconds, typeset
+from wellfit.records.units import Unit, knob, plain, punctuated, seconds, typeset
 from wellfit.reports import sentences, verdict
 from wellfit.reports.charts import (
     Series,
@@ -79,9 +80,12 @@ def _environment(unit: Unit) -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_typeset
     )
-    environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds, verbatim=escape)
+    environment.filters.update(
+        show=unit.show, gap=unit.gap, knob=knob, seconds=seconds, verbatim=escape, told=_told, coded=_coded
+    )
     environment.globals.update(
         OTHER_UNITS=OTHER_UNITS,
+        EXPLAINED=EXPLAINED,
         topic_of=topic_of,
         verdict=verdict,
         say=sentences,
@@ -90,6 +94,16 @@ def _environment(unit: Unit) -> Environment:
         parts=PARTS,
     )
     return environment
+
+
+def _told(words: str) -> Markup:
+    """Set a text that may contain names from the data: they stay as they are."""
+    return escape(punctuated(words))
+
+
+def _coded(words: str) -> Markup:
+    """Set a sentence, with a link from each code to what the page says about it."""
+    return Markup(re.sub(r"\b(WF\d{3})\b", r'<a href="#\1">\1</a>', str(escape(typeset(words)))))  # noqa: S704 (escaped)
 
 
 def _typeset(shown: object) -> object:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, topic_of
 from wellfit.diagnosis.prescribe import is_cut_short as training_cut_short
-from wellfit.records.units import Unit, seconds, typeset
+from wellfit.records.units import Unit, punctuated, seconds, typeset
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -109,8 +109,12 @@ _NO_BREAK = "\ue000"
 
 def _unbroken(words: str) -> str:
     """Typeset words, but leave the commands in them as they are, and on one line."""
-    parts = re.split("(`[^`]+`)", words)
-    return "".join(part.replace(" ", _NO_BREAK) if place % 2 else typeset(part) for place, part in enumerate(parts))
+    parts, write = re.split("(`[^`]+`)", words), punctuated if isinstance(words, _Told) else typeset
+    return "".join(part.replace(" ", _NO_BREAK) if place % 2 else write(part) for place, part in enumerate(parts))
+
+
+class _Told(str):
+    """A sentence that may contain names from the data."""
 
 
 def _end(summary: Summary, *, path: str, steps: int, width: int) -> Iterator[RenderableType | _Wrapped]:
@@ -290,7 +294,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1)
         least = min(max(map(len, words), default=1), _LONG)
         table.add_column(name, justify="left" if index < left else "right", overflow="fold", min_width=least)
     for row in rows:
-        table.add_row(*(Text(typeset(cell), style=_STYLES.get(cell.split(":")[0], "")) for cell in row))
+        table.add_row(*(Text(cell, style=_STYLES.get(cell.split(":")[0], "")) for cell in row))
     return table
 
 
@@ -452,8 +456,8 @@ def _findings(summary: Summary) -> Iterator[RenderableType]:
     yield _heading(QUESTIONS["findings"])
     for row in summary.findings:
         if row.status == "fired":
-            evidence = "see the end." if row.evidence in summary.finished else row.evidence
-            yield f"{row.code} {row.title}: {evidence}"
+            evidence = "see the end." if typeset(row.evidence) in summary.finished else row.evidence
+            yield _Told(f"{row.code} {row.title}: {evidence}")
     passed = [f"{topic_of(row)} ({row.code})" for row in summary.findings if row.status == "passed"]
     yield f"Looked at and found in order: {', '.join(passed) or 'nothing'}."
     yield "`wellfit explain CODE` says what a finding means and what to do."
@@ -462,12 +466,12 @@ def _findings(summary: Summary) -> Iterator[RenderableType]:
 def _findings_in_full(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     for row in findings:
         if row.status == "fired":
-            yield f"{row.code} {row.title}: {row.evidence}"
+            yield _Told(f"{row.code} {row.title}: {row.evidence}")
             yield _indented(f"→ {row.remedy}", indent=6)
     absent = [row for row in findings if row.status == "not applicable"]
     unchecked = [row.code for row in absent if row.evidence.startswith("Not checked")]
     yield from (
-        f"{row.code} {row.title}: not applicable. {row.evidence}" for row in absent if row.code not in unchecked
+        _Told(f"{row.code} {row.title}: not applicable. {row.evidence}") for row in absent if row.code not in unchecked
     )
     passed = [f"{topic_of(row)} ({row.code})" for row in findings if row.status == "passed"]
     if passed:
@@ -484,4 +488,4 @@ def _prescription(unit: Unit, diagnosis: Diagnosis) -> Iterator[RenderableType]:
         if reason and cause != earlier:
             yield f"{cause}; closing it gains {most_text(unit, diagnosis, remedy)}:"
             earlier = cause
-        yield _indented(f"{place}. {remedy.kind}: {reason or cause}", indent=2)
+        yield _indented(f"{place}. {remedy.kind.replace('_', ' ')}: {reason or cause}", indent=2)

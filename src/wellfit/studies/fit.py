@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wellfit.base.arguments import named_fields
 from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.diagnosis import part_estimate
 from wellfit.diagnosis.predictions import checked_pair, classified, valued
@@ -21,6 +22,7 @@ from wellfit.stats.intervals import Estimate
 PARTS = ("train", "train_dev", "dev")
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """The result of one training, as a function given to `Study.run` returns it.

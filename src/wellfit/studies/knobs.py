@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import ClosedRecord, omitted_if
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Told
@@ -110,6 +111,7 @@ def rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
+@named
 def size(low: int, high: int, start: int | None = None) -> OwnKnob:
     """Make a knob that lets the network fit more as it grows: width, depth, number of trees or filters.
 
@@ -124,6 +126,7 @@ def size(low: int, high: int, start: int | None = None) -> OwnKnob:
     return checked(OwnKnob(role="size", low=low, high=high, start=start))
 
 
+@named
 def epochs(low: int, high: int, start: int | None = None) -> OwnKnob:
     """Make a knob that counts passes over the training rows (or updates).
 
@@ -138,6 +141,7 @@ def epochs(low: int, high: int, start: int | None = None) -> OwnKnob:
     return checked(OwnKnob(role="epochs", low=low, high=high, start=start))
 
 
+@named
 def learning_rate(low: float, high: float, start: float | None = None) -> OwnKnob:
     """Make the knob of the learning rate.
 
@@ -152,6 +156,7 @@ def learning_rate(low: float, high: float, start: float | None = None) -> OwnKno
     return checked(OwnKnob(role="learning_rate", low=low, high=high, start=start))
 
 
+@named
 def optimizer(*choices: str) -> OwnKnob:
     """Make the knob of the optimizer.
 
@@ -164,6 +169,7 @@ def optimizer(*choices: str) -> OwnKnob:
     return checked(OwnKnob(role="optimizer", choices=tuple(choices)))
 
 
+@named
 def choice(*choices: str) -> OwnKnob:
     """Make a knob of several ways to build the network: an activation, an architecture, an initialization.
 
@@ -176,6 +182,7 @@ def choice(*choices: str) -> OwnKnob:
     return checked(OwnKnob(role="choice", choices=tuple(choices)))
 
 
+@named
 def decay(
     low: float | None = None, high: float | None = None, *, rows: int | None = None, unit: Unit = "lambda"
 ) -> OwnKnob:
@@ -194,6 +201,7 @@ def decay(
     return checked(OwnKnob(role="decay", low=low, high=high, rows=rows, unit=unit))
 
 
+@named
 def keep_prob(low: float = 0.5) -> OwnKnob:
     """Make the knob of dropout, as the share of units that is kept: 1 is off.
 
@@ -206,6 +214,7 @@ def keep_prob(low: float = 0.5) -> OwnKnob:
     return checked(OwnKnob(role="keep_prob", low=low, high=1.0))
 
 
+@named
 def strength(low: float, high: float) -> OwnKnob:
     """Make the knob of any other regularizer that grows from 0 (off): augmentation, label smoothing, noise, mixup.
 
@@ -219,6 +228,7 @@ def strength(low: float, high: float) -> OwnKnob:
     return checked(OwnKnob(role="strength", low=low, high=high))
 
 
+@named
 def averaging(low: float, high: float) -> OwnKnob:
     """Make the knob of the decay of a moving average of the weights: 0 is off.
 
@@ -232,6 +242,7 @@ def averaging(low: float, high: float) -> OwnKnob:
     return checked(OwnKnob(role="averaging", low=low, high=high))
 
 
+@named
 def rows(low: int, high: int, start: int | None = None) -> OwnKnob:
     """Make the knob of the number of training rows.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from wellfit.base.arguments import named
 from wellfit.base.rendering import Rendered
 from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -102,6 +103,7 @@ class Study(Rendered):
         Refusal: the folder contains something else, or a study of other knobs or another goal.
     """
 
+    @named
     def __init__(  # noqa: PLR0913 - one argument an entry of a study's file
         self,
         folder: Path | str,

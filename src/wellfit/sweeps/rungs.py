@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wellfit.base.arguments import named_fields
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
@@ -20,6 +21,7 @@ from wellfit.stats.differences import worse_p
 from wellfit.training.schedules import RUNGS
 
 
+@named_fields
 @dataclass(frozen=True, kw_only=True)
 class Rungs(Record):
     """Rules for comparing members at rungs while they train.

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.stats import qmc
 
+from wellfit.base.arguments import named
 from wellfit.base.serialize import Record, omitted_if
 from wellfit.exceptions import BadInput
 from wellfit.records.config import BOARDS, Config, total_updates
@@ -92,6 +93,7 @@ Values: TypeAlias = Interval | Sequence[Any]
 Space: TypeAlias = Mapping[str, Values]
 
 
+@named
 def uniform(low: float, high: float, *, zero: float = 0.0) -> Interval:
     """Return all values from low to high, evenly spread; a share `zero` of the members has the off value instead.
 
@@ -101,6 +103,7 @@ def uniform(low: float, high: float, *, zero: float = 0.0) -> Interval:
     return Interval(low, high, zero=zero)
 
 
+@named
 def log_uniform(low: float, high: float, *, zero: float = 0.0, to_one: bool = False) -> Interval:
     """Return all values from low to high, evenly spread over the orders of magnitude.
 

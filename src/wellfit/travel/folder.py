@@ -19,6 +19,7 @@ import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from wellfit.base.arguments import named
 from wellfit.base.files import whole_folder, write_whole
 from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.typing import Floats, Json
@@ -67,6 +68,7 @@ def is_saved_model(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
+@named
 def load_model(folder: Path | str) -> Model:
     """Open a saved model.
 

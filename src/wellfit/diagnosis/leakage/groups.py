@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from wellfit.base.arguments import named
 from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import with_and_without
@@ -114,6 +115,7 @@ def _unnamed_groups(rows: OpenRows, place: int) -> Finding:
     return finding("WF207", fired=bool(shared.any()), evidence=said)
 
 
+@named
 def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed: int = 0) -> Estimate:
     """Return the loss under a group split minus that under a random split of the same rows, by retraining.
 

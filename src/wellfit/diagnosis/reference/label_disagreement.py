@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wellfit.base.arguments import named
 from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
@@ -48,6 +49,7 @@ class Disagreement:
         return Optimal(self.low, self.high, source="labels", upper_bound=False)
 
 
+@named
 def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Disagreement:
     """Compute limits for the optimal error.
 
