@@ -417,9 +417,15 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
 
 
 @named
-def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:
+def report(
+    experiment: Experiment | Path | str,
+    *,
+    redact: bool = False,
+    markdown: Path | str | None = None,
+    junit: Path | str | None = None,
+) -> Path:
     """Write the report page again; see `Experiment.report`."""
-    return _experiment(experiment).report(redact=redact)
+    return _experiment(experiment).report(redact=redact, markdown=markdown, junit=junit)
 
 
 def _experiment(experiment: Experiment | Path | str) -> Experiment:

@@ -25,6 +25,12 @@ class Renderer(Protocol):
     def page_of(self, experiment: Any, *, redact: bool) -> str:
         """Return the report of an experiment as HTML."""
 
+    def markdown_of(self, experiment: Any, *, redact: bool) -> str:
+        """Return its end as Markdown."""
+
+    def junit_of(self, experiment: Any, *, redact: bool) -> str:
+        """Return its gaps and findings as JUnit XML."""
+
 
 _registered: list[Callable[[], Renderer]] = []
 

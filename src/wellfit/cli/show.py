@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,16 +40,26 @@ def compare(*, session: Session, a: str, b: str) -> None:
     session.result(found.to_json(), text=str(found))
 
 
-@stage(examples="\n  wellfit report churn.wellfit\n  wellfit report churn.wellfit --redact\n")
+@stage(
+    examples="""
+  wellfit report churn.wellfit
+  wellfit report churn.wellfit --redact
+  wellfit report churn.wellfit --markdown report.md --junit report.xml      for a pull request
+"""
+)
 @click.argument("experiment", type=FILE)
 @click.option(
     "--redact", is_flag=True, help="Leave out names of categories and regions, so that the page can be shared."
 )
-def report(*, session: Session, experiment: Path, redact: bool) -> None:
+@click.option("--markdown", type=FILE, metavar="FILE.md", help="Also write its end as Markdown, for a pull request.")
+@click.option(
+    "--junit", type=FILE, metavar="FILE.xml", help="Also write gaps and findings as tests, for continuous integration."
+)
+def report(*, session: Session, experiment: Path, **options: Any) -> None:
     """Write the report page of EXPERIMENT again: one HTML file that needs no network."""
     import wellfit as wf
 
-    page = wf.report(experiment, redact=redact)
+    page = wf.report(experiment, **options)
     session.result({"schema": 1, "report": str(page)}, text=str(page))
 
 

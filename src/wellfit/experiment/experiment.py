@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from wellfit.base.arguments import named
-from wellfit.base.files import write_whole
+from wellfit.base.files import whole
 from wellfit.base.rendering import Rendered, renderer
 from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.dialect import FormatArguments
@@ -375,14 +375,27 @@ class Experiment(Rendered):
         """Return everything that a report shows, as numbers: a `wellfit.reports.records.Summary`."""
         return renderer().summary_of(self)
 
-    def report(self, *, redact: bool = False) -> Path:
+    def report(
+        self, *, redact: bool = False, markdown: Path | str | None = None, junit: Path | str | None = None
+    ) -> Path:
         """Write the report page again and return its path.
+
+        Args:
+            redact: whether to leave out the names of categories and regions.
+            markdown: file to which its end is written as Markdown, for a pull request.
+            junit: file to which gaps and findings are written as tests, for continuous integration.
 
         Raises:
             NoRoom: the disk is full; the old page stays.
         """
-        page = renderer().page_of(self, redact=redact).encode()
-        write_whole(self.folder.report, lambda file: file.write(page))
+        shown = renderer()
+        pages = [(self.folder.report, shown.page_of)]
+        pages += [(Path(markdown), shown.markdown_of)] if markdown is not None else []
+        pages += [(Path(junit), shown.junit_of)] if junit is not None else []
+        for path, page_of in pages:
+            page = page_of(self, redact=redact).encode()
+            with whole(path) as file:
+                file.write(page)
         return self.folder.report
 
     def __repr__(self) -> str:

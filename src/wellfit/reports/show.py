@@ -17,6 +17,8 @@ from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.records.units import Unit
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
 from wellfit.reports.html import render_html
+from wellfit.reports.junit import render_junit
+from wellfit.reports.markdown import render_markdown
 from wellfit.reports.records import Diagnosed, Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.summary import summarize
@@ -72,6 +74,16 @@ def summary_of(experiment: Experiment) -> Summary:
 def page_of(experiment: Experiment, *, redact: bool) -> str:
     """Return the report of an experiment, as HTML."""
     return render_html(summary_of(experiment), redact=redact)
+
+
+def markdown_of(experiment: Experiment, *, redact: bool) -> str:
+    """Return the end of an experiment's last run, as Markdown."""
+    return render_markdown(summary_of(experiment), redact=redact)
+
+
+def junit_of(experiment: Experiment, *, redact: bool) -> str:
+    """Return the gaps and findings of an experiment, as JUnit XML."""
+    return render_junit(summary_of(experiment), redact=redact)
 
 
 def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
