@@ -46,6 +46,11 @@ def test_a_compressed_file_of_nonsense_is_one_message(tmp_path):
         read_table(tmp_path / "t.csv.gz")
 
 
+def schema_of(path, *, target):
+    table = read_table(path)
+    return infer_schema(table.frame, target=target, readings=table.readings)
+
+
 def lines(sign=",", *, quote=""):
     quoted = [[f"{quote}{cell}{quote}" for cell in row] for row in [NAMES, *ROWS]]
     return [sign.join(row) for row in quoted]
@@ -109,7 +114,7 @@ def test_the_same_table(content, tmp_path):
     path.write_bytes(content)
     found = read_table(path)
     assert found.frame.to_pydict() == COLUMNS
-    schema = infer_schema(found.frame, target="colour", readings=found.readings)
+    schema = schema_of(path, target="colour")
     batches = pa.concat_tables(read_batches(path, schema=schema, rows=7))
     assert batches.to_pydict() == {name: COLUMNS[name] for name in ("size", "count")}
 
@@ -177,12 +182,36 @@ OPEN = {
 }
 
 
+def whole(path, schema):
+    return read_table(path, schema=schema)
+
+
+def in_batches(path, schema):
+    return list(read_batches(path, schema=schema, rows=7))
+
+
+@pytest.fixture
+def schema(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_bytes(text(lines()))
+    return schema_of(path, target="colour")
+
+
+@pytest.mark.parametrize("read", [whole, in_batches])
 @pytest.mark.parametrize("written", OPEN.values(), ids=OPEN)
-def test_an_open_quote_is_named_with_its_line(written, tmp_path):
+def test_an_open_quote_is_named_with_its_line(written, read, schema, tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(text(written))
     with pytest.raises(BadInput, match="that begins in line 21"):
-        read_table(path)
+        read(path, schema)
+
+
+@pytest.mark.parametrize("read", [whole, in_batches])
+def test_a_second_header_is_named_with_its_row(read, schema, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text([*BODY, *BODY]))
+    with pytest.raises(BadInput, match=f"repeats the names in row {len(BODY)}"):
+        read(path, schema)
 
 
 def test_long_texts_in_quotes_are_no_open_quotes(tmp_path):
@@ -284,15 +313,44 @@ def test_several_files_must_have_the_same_columns(parts):
         read_table(parts)
 
 
-def test_a_folder_of_parquet_says_what_its_folders_say(tmp_path):
+def partitioned(folder, *, name="year"):
     for year in (2020, 2021):
-        place = tmp_path / "sales" / f"year={year}"
-        place.mkdir(parents=True)
-        pq.write_table(pa.table({"a": [1.5, 2.5]}), place / "part-0.parquet")
-    assert read_table(tmp_path / "sales").frame.to_pydict() == {
-        "a": [1.5, 2.5] * 2,
-        "year": [2020] * 2 + [2021] * 2,
-    }
+        for region in ("north%20west", "__HIVE_DEFAULT_PARTITION__"):
+            place = folder / f"{name}={year}" / f"region={region}"
+            place.mkdir(parents=True)
+            rows = {"a": [1.5, 2.5] * 10, "y": ["p", "q"] * 10}
+            pq.write_table(pa.table(rows), place / "part-0.parquet")
+    return folder
+
+
+def test_a_folder_of_parquet_says_what_its_folders_say(tmp_path):
+    found = read_table(partitioned(tmp_path / "sales")).frame
+    assert found.column("year").to_pylist() == [2020] * 40 + [2021] * 40
+    assert found.column("region").to_pylist() == ([None] * 20 + ["north west"] * 20) * 2
+
+
+PARTITIONS = {
+    "the-folder": ("sales", [2020, 2021]),
+    "a-pattern": ("sales/*/*/*.parquet", [2020, 2021]),
+    "one-of-its-folders": ("sales/year=2021", [2021]),
+    "one-file": ("sales/year=2020/region=north%20west/part-0.parquet", [2020]),
+}
+
+
+@pytest.mark.parametrize(("path", "years"), PARTITIONS.values(), ids=PARTITIONS)
+def test_later_rows_have_the_columns_of_their_folders(path, years, tmp_path):
+    schema = schema_of(partitioned(tmp_path / "sales"), target="y")
+    assert schema.feature_names == ("a", "year", "region")
+    found = pa.concat_tables(read_batches(str(tmp_path / path), schema=schema))
+    assert found.column_names == ["a", "year", "region"]
+    assert sorted(set(found.column("year").to_pylist())) == years
+    again = read_table(str(tmp_path / path), schema=schema).frame
+    assert again.select(found.column_names).equals(found)
+
+
+def test_a_missing_column_is_no_folder_above_the_data(tmp_path):
+    inside = partitioned(tmp_path / "run=7" / "sales")
+    assert read_table(inside).frame.column_names == ["a", "y", "year", "region"]
 
 
 FRAMES = {

@@ -218,15 +218,37 @@ TWO_DIGITS = {  # the years that are meant
 }
 
 
+BEHIND = {"nothing": "", "fractions": " 10:30:00.1234", "offset": " 10:30 +0000"}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("years", TWO_DIGITS.values(), ids=TWO_DIGITS)
-def test_years_of_two_digits_belong_to_the_century_that_is_meant(years):
+def test_years_of_two_digits_belong_to_the_century_that_is_meant(years, behind):
     rng = np.random.default_rng(0)
-    moments = [day(int(year), 2, 29 if year % 4 == 0 else 28) for year in [*years, *rng.permutation(years)]]
-    values, reading = read([f"{moment:%d.%m.%y}" for moment in moments])
-    assert values.to_pylist() == moments
-    later = pa.chunked_array([[f"{moments[0]:%d.%m.%y}"]])
-    assert read_as(later, stored="date", reading=reading, missing=Missing()).to_pylist() == moments[:1]
-    assert ("two-digit years" in reading.why) == (years[0] < 1960)
+    days = [day(int(year), 2, 29 if year % 4 == 0 else 28) for year in [*years, *rng.permutation(years)]]
+    values, reading = read([f"{moment:%d.%m.%y}{behind}" for moment in days])
+    assert [moment.date() for moment in values.to_pylist()] == [moment.date() for moment in days]
+    (later,) = read_later([f"{days[0]:%d.%m.%y}{behind}"], reading)
+    assert later.date() == days[0].date()
+    assert "two-digit years" in reading.why
+
+
+def read_later(texts, reading):
+    return read_as(pa.chunked_array([texts]), stored="date", reading=reading, missing=Missing()).to_pylist()
+
+
+LATER_YEARS = {  # years at the split, the two digits of a later row, and the year that they mean
+    "a-birth-before-all-others": (range(1970, 2000), "45", 1945),
+    "a-contract-that-ends-soon": (range(1970, THIS_YEAR), f"{(THIS_YEAR + 3) % 100}", THIS_YEAR + 3),
+    "a-loan-longer-than-others": (range(THIS_YEAR + 1, THIS_YEAR + 30), f"{(THIS_YEAR + 33) % 100}", THIS_YEAR + 33),
+    "a-birth-of-next-year": (range(1935, 2010), f"{THIS_YEAR % 100}", THIS_YEAR),
+}
+
+
+@pytest.mark.parametrize(("years", "digits", "meant"), LATER_YEARS.values(), ids=LATER_YEARS)
+def test_two_digits_of_a_later_row_belong_to_a_century_near_those_of_the_split(years, digits, meant):
+    _, reading = read([f"28.02.{year % 100:02d}" for year in years])
+    assert [moment.year for moment in read_later([f"28.02.{digits}"], reading)] == [meant]
 
 
 NO_DATES = {

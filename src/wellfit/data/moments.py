@@ -118,19 +118,31 @@ def moments_in(texts: pa.Array, *, order: Order, zone: Zone, last_year: int = 0)
 
 def with_century(texts: pa.Array) -> Booleans:
     """[rows] True where a date has a year of four digits (or is null)."""
-    found = pc.fill_null(pc.match_substring_regex(texts, r"\d{4}"), True)
+    # Fractions of seconds and offsets have four digits too, but stand behind the first colon.
+    found = pc.fill_null(pc.match_substring_regex(texts, r"^[^:+]*\d{4}"), True)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def is_of_the_past(moments: Moments, *, year: int) -> bool:
-    """Return True if two-digit years that were read as in POSIX, some after `year`, are rather those before it.
+def last_of_two_digits(moments: Moments, *, year: int) -> int:
+    """Return the last of the two-digit years, given the moments that were read from them as in POSIX; 0 for none.
+
+    It is `year` if all are of the past. Otherwise it leaves room: later rows may have births of before 1969, as well as
+    contracts that end in a few years.
+    """
+    years = np.unique(_years(moments[~np.isnat(moments)]))
+    if not years.size:
+        return 0
+    if years.max() <= year:
+        return year + MOST_AHEAD
+    return year if _are_past(years, year=year) else _PIVOT + 1999
+
+
+def _are_past(years: Integers, *, year: int) -> bool:
+    """Return True if years that were read as in POSIX, some after `year`, are rather those before it.
 
     The years are laid out on a circle of a hundred. They begin after their largest gap: those of births, from 45 to 09,
     in the last century, those of contracts, from 95 to 40, in this one. Years that all lie far ahead are past as well.
     """
-    years = np.unique(_years(moments[~np.isnat(moments)]))
-    if not years.size or years.max() <= year:
-        return False
     if years.min() > year + MOST_AHEAD:
         return True
     digits = np.unique(years % 100)
@@ -139,7 +151,7 @@ def is_of_the_past(moments: Moments, *, year: int) -> bool:
     if gaps[widest] <= _SMALL_GAP:
         return True  # all years of a century: nothing is known of the future
     first = int(digits[(widest + 1) % len(digits)])
-    return first < _PIVOT and years.min() < 2000
+    return bool(first < _PIVOT and years.min() < 2000)
 
 
 def _years(moments: Moments) -> Integers:

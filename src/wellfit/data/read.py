@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +31,7 @@ from wellfit.exceptions import BadInput
 BATCH_ROWS = 65_536
 NEW_COLUMNS = "new rows must have the columns on which the network was trained"
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, began with a quote that was never closed
 
 
@@ -73,11 +76,11 @@ def read_table(
     paths = files_of(source, name=name)
     known = () if schema is None else schema.feature_names
     parts = [_raw(path, csv_format, name=name, known=known) for path in paths]
-    if isinstance(source, str | Path):
-        parts = [
-            (_with_folders(part, path, Path(source)), dialect)
-            for (part, dialect), path in zip(parts, paths, strict=True)
-        ]
+    above = _above(source, paths)
+    parts = [
+        (_with(_said_by_folders(path, above, schema=schema), part), dialect)
+        for (part, dialect), path in zip(parts, paths, strict=True)
+    ]
     frame = checked(_joined([part for part, _ in parts], paths), name=str(source), drop=drop)
     written = next((dialect for _, dialect in parts if dialect), None)
     missing = csv_format.missing_words if written else IN_FRAMES
@@ -161,7 +164,8 @@ def read_batches(
         return
     for path in files_of(source, name="NEW"):
         before = 0
-        for batch in _batches(container_of(path, name="NEW"), schema, rows=rows, csv_format=csv_format):
+        said = _said_by_folders(path, path.parent, schema=schema)
+        for batch in _batches(container_of(path, name="NEW"), schema, rows=rows, csv_format=csv_format, said=said):
             table = as_split(normalized(batch), schema, csv_format, rows=RowsOf(str(path), before))
             before += table.num_rows
             for start in range(0, table.num_rows, rows):
@@ -172,18 +176,25 @@ def _unread(schema: Schema) -> list[str]:
     return [column.name for column in schema.columns if column.role != "feature"]
 
 
-def _batches(container: Container, schema: Schema, *, rows: int, csv_format: CsvFormat) -> Iterator[pa.Table]:
+def _batches(
+    container: Container, schema: Schema, *, rows: int, csv_format: CsvFormat, said: Mapping[str, str | None]
+) -> Iterator[pa.Table]:
+    """Yield the feature columns of one file; those that only the names of its folders give are in `said`."""
+    features = list(schema.feature_names)
     if container.kind == "parquet":
         file = _open_parquet(container)
-        require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
-        for batch in _parquet_batches(file, container, rows=rows, columns=list(schema.feature_names)):
-            yield pa.Table.from_batches([batch])
+        present = file.schema_arrow.names
+        require_columns([*present, *said], features, rule=NEW_COLUMNS)
+        read = [name for name in features if name in present]
+        for batch in _parquet_batches(file, container, rows=rows, columns=read):
+            yield _with(said, pa.Table.from_batches([batch])).select(features)
     elif container.kind == "text":
-        yield from _csv_batches(container, schema, csv_format)
+        for table in _csv_batches(container, csv_format, schema=schema, said=said):
+            yield table.select(features)
     else:
-        frame = _named(_whole(container), container.path)
-        require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
-        yield frame.select(list(schema.feature_names))
+        frame = _with(said, _named(_whole(container), container.path))
+        require_columns(frame.column_names, features, rule=NEW_COLUMNS)
+        yield frame.select(features)
 
 
 def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) -> tuple[pa.Table, Dialect | None]:
@@ -197,15 +208,15 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
         frame = pa.csv.read_csv(_text_of(container, dialect), **_options(dialect))
     except pa.ArrowInvalid as error:
         raise _unreadable(container, dialect, error) from error
-    if dialect.quoted:
-        _require_closed_quotes(frame, container, dialect)
+    if dialect.quoted and _has_long_values(frame):
+        _require_closed_quotes(container, dialect)
     if dialect.header:
         _require_one_header(frame, container, dialect)
     return frame.rename_columns(names), dialect
 
 
-def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect) -> None:
-    """Refuse files that were put one behind the other with their headers."""
+def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect, *, before: int = 0) -> None:
+    """Refuse files that were put one behind the other with their headers; `before` counts the rows read earlier."""
     same = pc.equal(frame.column(0), dialect.names[0])
     for name, column in zip(dialect.names[1:], frame.columns[1:], strict=True):
         if not pc.any(same).as_py():
@@ -214,7 +225,7 @@ def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect)
     if len(dialect.names) > 1 and pc.any(same).as_py():
         raise BadInput(
             "a text file must name its columns once",
-            found=f"{container.path} repeats the names in row {pc.index(same, True).as_py() + 1}",
+            found=f"{container.path} repeats the names in row {before + pc.index(same, True).as_py() + 1}",
             remedy="Remove that line, or give the files one by one",
         )
 
@@ -260,13 +271,30 @@ def _broken(container: Container, error: Exception) -> BadInput:
     )
 
 
-def _with_folders(frame: pa.Table, path: Path, root: Path) -> pa.Table:
-    """Return the rows with columns added from the names of folders: year=2024/part-0.parquet."""
-    if not root.is_dir():
-        return frame
-    for part in path.relative_to(root).parts[:-1]:
-        name, sign, value = part.partition("=")
-        if sign and name not in frame.column_names:
+def _above(source: Any, paths: Sequence[Path]) -> Path:
+    """Return the folder below which the names of folders give columns: the one passed, or that above all files."""
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        return Path(source)
+    return Path(os.path.commonpath(paths)) if len(paths) > 1 else paths[0].parent
+
+
+def _said_by_folders(path: Path, above: Path, *, schema: Schema | None = None) -> dict[str, str | None]:
+    """Return the columns that the names of folders give, as Hive writes them: year=2024/part-0.parquet.
+
+    Later rows may lie in one such folder alone: then all folders count, for the columns of `schema`.
+    """
+    within = path.relative_to(above) if schema is None else path
+    parts = (part.partition("=") for part in within.parts[:-1])
+    said = {name: None if value == _HIVE_NULL else unquote(value) for name, sign, value in parts if name and sign}
+    return (
+        said if schema is None else {name: said[name] for name in said.keys() & {each.name for each in schema.columns}}
+    )
+
+
+def _with(said: Mapping[str, str | None], frame: pa.Table) -> pa.Table:
+    """Return the rows with the columns given by folders, unless the file itself has them."""
+    for name, value in said.items():
+        if name not in frame.column_names:
             frame = frame.append_column(name, pa.array([value] * frame.num_rows, pa.string()))
     return frame
 
@@ -292,7 +320,7 @@ def _joined(parts: Sequence[pa.Table], paths: Sequence[Path]) -> pa.Table:
         ) from error
 
 
-def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
+def _options(dialect: Dialect) -> dict[str, Any]:
     """Return Arrow's three kinds of options for a text file: every cell stays as written."""
     encoding = "utf8" if dialect.encoding.startswith("utf-8") or dialect.delimiter == BLANKS else dialect.encoding
     types = dict.fromkeys(dialect.names, pa.string())
@@ -305,7 +333,7 @@ def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
         "parse_options": pa.csv.ParseOptions(
             delimiter="\t" if dialect.delimiter == BLANKS else dialect.delimiter, newlines_in_values=dialect.quoted
         ),
-        "convert_options": pa.csv.ConvertOptions(column_types=types, **columns),
+        "convert_options": pa.csv.ConvertOptions(column_types=types),
     }
 
 
@@ -321,16 +349,25 @@ def _text_of(container: Container, dialect: Dialect) -> Any:
     return io.BytesIO(text.getvalue().encode())
 
 
-def _csv_batches(container: Container, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.Table]:
-    dialect = detect_dialect(container, csv_format, known=schema.feature_names)
-    names = column_names(dialect.names)
-    require_columns(names, schema.feature_names, rule=NEW_COLUMNS)
-    places = [names.index(name) for name in schema.feature_names]
-    written = [dialect.names[place] if dialect.header else str(place) for place in places]
+def _csv_batches(
+    container: Container, csv_format: CsvFormat, *, schema: Schema, said: Mapping[str, str | None]
+) -> Iterator[pa.Table]:
+    """Yield the columns of a text file, with the checks that `_raw` makes."""
+    known = [name for name in schema.feature_names if name not in said]
+    dialect = detect_dialect(container, csv_format, known=known)
+    names = require_unique(column_names(dialect.names), name=str(container.path))
+    require_columns([*names, *said], schema.feature_names, rule=NEW_COLUMNS)
+    before, may_swallow = 0, dialect.quoted
     try:
-        reader = pa.csv.open_csv(_text_of(container, dialect), **_options(dialect, include_columns=written))
-        for batch in reader:
-            yield pa.Table.from_batches([batch]).rename_columns(list(schema.feature_names))
+        for batch in pa.csv.open_csv(_text_of(container, dialect), **_options(dialect)):
+            frame = pa.Table.from_batches([batch])
+            if may_swallow and _has_long_values(frame):
+                _require_closed_quotes(container, dialect)
+                may_swallow = False  # the whole file was checked
+            if dialect.header:
+                _require_one_header(frame, container, dialect, before=before)
+            before += frame.num_rows
+            yield _with(said, frame.rename_columns(names))
     except pa.ArrowInvalid as error:
         raise _unreadable(container, dialect, error) from error
 
@@ -357,9 +394,13 @@ def _unreadable(container: Container, dialect: Dialect, error: pa.ArrowInvalid) 
     )
 
 
-def _require_closed_quotes(frame: pa.Table, container: Container, dialect: Dialect) -> None:
+def _has_long_values(frame: pa.Table) -> bool:
     longest = max((pc.max(pc.count_substring(column, "\n")).as_py() or 0) for column in frame.columns)
-    if longest >= SWALLOWED_LINES and (found := _open_quote(container, dialect)):
+    return bool(longest >= SWALLOWED_LINES)
+
+
+def _require_closed_quotes(container: Container, dialect: Dialect) -> None:
+    if found := _open_quote(container, dialect):
         raise found
 
 

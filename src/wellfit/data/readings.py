@@ -20,7 +20,7 @@ from wellfit.data.moments import (
     Order,
     Zone,
     is_monotone,
-    is_of_the_past,
+    last_of_two_digits,
     moments_in,
     seconds_of_day,
     with_century,
@@ -70,7 +70,7 @@ class Reading(Record):
         first: the earliest date; `last` is the latest.
         decimal: the decimal sign, if not a point; `thousands` is the sign between thousands, and `unit` the unit that
             was removed ("%", "$", "kg").
-        last_year: the last of the two-digit years; 0 for 2068, as in POSIX.
+        last_year: the last of the two-digit years; 0 if the column has none (then, as in POSIX, 2068).
         odd: numbers and words that may mean missing, such as -999.
     """
 
@@ -356,13 +356,10 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
         return None
     chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
     moments = moments_in(texts, order=chosen, zone=written.zone)
-    short = ~with_century(texts)
-    last_year = datetime.now(UTC).year if short.any() else 0
-    if last_year and is_of_the_past(moments[short], year=last_year):
+    last_year = last_of_two_digits(moments[~with_century(texts)], year=datetime.now(UTC).year)
+    if last_year:
         moments = moments_in(texts, order=chosen, zone=written.zone, last_year=last_year)
-        why = "; ".join(filter(None, (why, f"two-digit years are those up to {last_year}")))
-    else:
-        last_year = 0
+        why = "; ".join(filter(None, (why, f"two-digit years are {last_year - 99} to {last_year}")))
     if written.zone:
         zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as local clock time"
         why = "; ".join(filter(None, (why, zone)))
