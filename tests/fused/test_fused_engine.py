@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,6 +124,33 @@ def test_a_deadline_cuts_all_members_short_and_lets_no_further_pass_start(table,
 
 
 ANNEALED = [with_knobs(schedule="coslog4", l2=float(l2)) for l2 in (0, 1, 2, 3)]
+
+
+UNCOMPILED = """
+import sys, time
+import numpy as np, pyarrow as pa
+import wellfit as wf
+from wellfit.fused.compiled_stack import is_ready
+from wellfit.fused.engine import fit_stack
+from wellfit.records.goals import goal_named
+x = np.random.default_rng(0).normal(size=(300, 2))
+data = wf.split(pa.table({"a": x[:, 0], "b": x[:, 1], "y": np.where(x[:, 0] > 0, "yes", "no")}), target="y").prepared()
+config, found, ready = wf.Config(optimization=wf.Optimization(epochs=8, batch_size=32)), [], []
+for deadline in (time.monotonic() + 60, None, time.monotonic() + 60):
+    fit_stack(data, [config], goal=goal_named("log_loss"), on_outcome=found.append, deadline=deadline)
+    ready.append(is_ready())
+assert ready == [False, True, True], ready
+assert all(each.status.value == "finished" for each in found)
+assert abs(found[0].losses["dev"] - found[1].losses["dev"]) < 1e-3, [each.losses for each in found]
+"""
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(900)
+def test_loops_that_would_compile_beyond_the_deadline_are_left_to_torch(tmp_path):
+    """An empty cache is that of a first run after the installation."""
+    fresh = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", UNCOMPILED], env=fresh, check=True)
 
 
 def test_at_rungs_the_judge_drops_members_and_the_others_go_on_as_without_them(table):

@@ -53,6 +53,12 @@ class _Cache(FunctionCache):
     _impl_class = _Files
 
 
+def is_compiled(function: Callable[..., Any]) -> bool:
+    """Return True if a call need not compile: a compiled version is in memory, or was kept on disk for this code."""
+    kept = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    return bool(getattr(function, "signatures", ())) or (kept is not None and bool(kept._load_index()))
+
+
 def compiled(function: Function) -> Function:
     """Return `function`, compiled at its first call for the types of its arguments."""
     found: Function = numba.njit(**_OPTIONS)(function)

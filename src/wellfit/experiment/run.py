@@ -25,7 +25,7 @@ from wellfit.recipe.stop import ending
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome, Status, snapshot_identity
 from wellfit.splits.more_rows import MoreRows
-from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
+from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome, is_compiled
 from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
@@ -79,6 +79,8 @@ def _run(
     recall = PlanRecall(journal, plan=request.identity)
     start_up = time.monotonic() - began
     budget = BudgetTracker(request.budget, data=data, workers=cores(), spent=earlier, start_up=start_up)
+    if budget.is_timed and not is_compiled():
+        notify({"event": "uncompiled"})
     # Programs of their own take as long to start as this one did: a core in use is better than two that load.
     alone = budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
     if alone:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wellfit.base.compiled import is_compiled
 from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Needs, encoded
@@ -17,6 +18,15 @@ from wellfit.training.network import WAVES
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass, few enough that their activations stay in the second-level cache."""
+
+
+COMPILING = 150.0
+"""Seconds that the first training after an installation may compile for: 40 on a core of its own, 137 on a busy one."""
+
+
+def is_ready() -> bool:
+    """Return True if this engine can train at once; otherwise it compiles first, which no deadline can cut short."""
+    return is_compiled(train) and is_compiled(outputs)
 
 
 class CompiledStack(Stack):

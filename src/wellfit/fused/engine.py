@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.exceptions import BadInput
-from wellfit.fused.compiled_stack import CompiledStack
+from wellfit.fused.compiled_stack import COMPILING, CompiledStack, is_ready
 from wellfit.fused.layout import Layout, layout_of
 from wellfit.fused.memory import MemoryPlan, plan_memory
 from wellfit.fused.module_rows import module_layout
@@ -20,7 +20,7 @@ from wellfit.fused.stack import Stack
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.records.config import Config, Device
+from wellfit.records.config import CPU, Config, Device
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.training.module import ModuleNetwork, module_network
@@ -58,7 +58,8 @@ def fit_stack(
     each outcome as its member ends, and before that a snapshot of the member at each rung (`rung_updates`) that it
     passes; there, `judge` decides which members continue. Members that the `deadline`, a `time.monotonic()`, cuts short
     are "out of budget". The members may take `memory` bytes, and are trained in several passes if that is too few for
-    all. `module` makes the network instead of the built-in one. The calling core or `device` trains it.
+    all. `module` makes the network instead of the built-in one. The calling core or `device` trains it; if a deadline
+    is too near to compile the loops of this machine's cores before it, torch trains on them.
 
     Returns:
         The reason why the members of a user's module ran one after another; empty if they ran together.
@@ -67,6 +68,7 @@ def fit_stack(
         BadInput: as in `require_trainable`, before any training.
     """
     notice, data = "", trained_on(data, configs[0].data)
+    device = device or _while_not_compiled(configs[0], module=module, deadline=deadline)
     # Numba's products are those of scipy's BLAS, which has threads of its own.
     with one_thread(), threadpool_limits(1, user_api="blas"):
         network, plan = _planned(data, configs, memory=memory, module=module, device=device)
@@ -77,6 +79,14 @@ def fit_stack(
             notice = stack.notice if module is not None else ""
             Race(data, stack, goal=goal, deadline=deadline, judge=judge, effects=effects).run(on_outcome)
     return notice
+
+
+def _while_not_compiled(config: Config, *, module: ModuleFactory | None, deadline: float | None) -> Device | None:
+    """Return the cores as a device, for torch, if compiling would take longer than there is until the deadline."""
+    built_in = module is None and config.network.kind == "mlp"
+    if deadline is None or not built_in or deadline - time.monotonic() >= COMPILING or is_ready():
+        return None
+    return Device(CPU)
 
 
 def require_trainable(

@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from wellfit.base.serialize import Record, named
 from wellfit.base.typing import Booleans, Floats, Integers, Json
@@ -102,6 +101,8 @@ def tempered(probabilities: Floats, temperature: float) -> Floats:
 def best_temperature(target: Targets, probabilities: Floats) -> float:
     """Return the temperature with the lowest log loss."""
     logits = _logits(probabilities)
+
+    from scipy.optimize import minimize_scalar  # takes .2 s of every worker's start
 
     def lost(log_temperature: float) -> float:
         return float(LOG_LOSS.row_losses(target, _at(math.exp(log_temperature), logits)).mean())

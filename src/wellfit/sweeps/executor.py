@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from wellfit.base.typing import Notify
 from wellfit.data.prepare import Prepared
+from wellfit.fused.compiled_stack import is_ready
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal
@@ -57,6 +58,11 @@ class Executor(Protocol):
     def close(self) -> None:
         """Release processes and files; the executor cannot train after that."""
         ...
+
+
+def is_compiled() -> bool:
+    """Return True if the loops that train networks on the cores need not be compiled first."""
+    return is_ready()
 
 
 @dataclass(eq=False)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import dctn
 
 from wellfit.base.typing import Floats, Integers
 from wellfit.exceptions import BadInput
@@ -133,6 +132,7 @@ Hashes = npt.NDArray[np.uint64]
 def look_of(pixels: Pixels) -> int:
     """Return the hash of one picture [H, W, C]."""
     from PIL import Image
+    from scipy.fft import dctn  # takes .3 s of every worker's start
 
     grey = pixels.mean(axis=2).round().astype(np.uint8)
     small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64)
