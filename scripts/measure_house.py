@@ -139,18 +139,20 @@ class House:
     def small_helpers(self) -> list[Place]:
         """Private functions of one or two lines, called at one place and used nowhere else.
 
-        A function that names a condition (it returns a bool), a decorated one, one that is handed over by name, and
-        a method that several classes define are left out: none of them could be written where it is called.
+        A function that names a condition (it returns a bool), a decorated one, one that is handed over by name, a
+        method that several classes define (also in another file: it calls that of `super()`), and one that stands in
+        for an import that may fail are left out: none of them could be written where it is called.
         """
         found = []
         for source in self.sources:
             uses, calls = Counter(_names_used(source.tree)), Counter(_names_called(source.tree))
             defined = Counter(function.name for function in _functions(source.tree))
+            defined.update(alias.asname or alias.name for alias in _imported(source.tree))
             found += [
                 Place(source.path, function.lineno, function.name)
                 for function in _functions(source.tree)
                 if _is_small_helper(function) and uses[function.name] == calls[function.name] == 1
-                if defined[function.name] == 1
+                if defined[function.name] == 1 and f"super().{function.name}(" not in ast.unparse(function)
             ]
         return found
 
@@ -225,6 +227,12 @@ def _is_small_helper(function: Function) -> bool:
     private = function.name.startswith("_") and not function.name.startswith("__")
     condition = isinstance(function.returns, ast.Name) and function.returns.id == "bool"
     return private and not condition and not function.decorator_list and 0 < _body_lines(function) <= LONGEST_HELPER
+
+
+def _imported(tree: ast.Module) -> Iterator[ast.alias]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from node.names
 
 
 def _names_used(tree: ast.Module) -> Iterator[str]:

@@ -197,9 +197,9 @@ def open_test(
                 withdraw_opening(connection, entry=entry.hash, seal=split.seal.sha256, before=standing.memory)
             raise
         optimism = None if dev is None else error.value - dev.value
-        signed = split.ledger.append("result", _result(error, optimism, losses, subject=subject), at=at)
-        with registry.locked() as connection:
-            record_chain(connection, seal=split.seal.sha256, head=signed.hash, count=signed.seq)
+        found = {name: found.to_json() for name, found in losses.items()}
+        result = {"error": error.to_json(), "subject": subject, "dev_optimism": optimism, "references": found}
+        signed = _sign(split, registry, result, at=at)
     return Opening(
         opening=standing.number,
         certified=not standing.reason,
@@ -212,10 +212,12 @@ def open_test(
     )
 
 
-def _result(error: Estimate, optimism: float | None, losses: Mapping[str, Estimate], *, subject: str) -> Json:
-    """Return everything that the journal records about an opening, so that the ledger can restore it."""
-    references = {name: found.to_json() for name, found in losses.items()}
-    return {"error": error.to_json(), "subject": subject, "dev_optimism": optimism, "references": references}
+def _sign(split: Sealed, registry: Registry, result: Json, *, at: str) -> LedgerEntry:
+    """Write everything that the journal records about an opening into the ledger, which can restore it from there."""
+    signed = split.ledger.append("result", result, at=at)
+    with registry.locked() as connection:
+        record_chain(connection, seal=split.seal.sha256, head=signed.hash, count=signed.seq)
+    return signed
 
 
 def signed_results(ledger: Ledger) -> list[Json]:

@@ -30,7 +30,11 @@ def named(function: Callable[P, R]) -> Callable[P, R]:
         known = _names_of(function) if kwargs else None
         for name in kwargs if known is not None else ():
             if name not in (known or ()):
-                raise _unknown(name, function.__qualname__.removesuffix(".__init__"), known or ())
+                raise BadInput(
+                    f"{function.__qualname__.removesuffix('.__init__')} must be given arguments that it has",
+                    found=f"{name}=",
+                    remedy=nearest(name, known or ()),
+                )
         return function(*args, **kwargs)
 
     return checked
@@ -61,8 +65,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return the question whether the nearest of the known names was meant, or all of them."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else f"The names are {', '.join(known)}"
-
-
-def _unknown(name: str, function: str, known: tuple[str, ...]) -> BadInput:
-    remedy = nearest(name, known)
-    return BadInput(f"{function} must be given arguments that it has", found=f"{name}=", remedy=remedy)

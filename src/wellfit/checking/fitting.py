@@ -67,13 +67,10 @@ def _few(trial: Trial) -> tuple[Tensor, Tensor]:
     first = [place for place, kind in enumerate(different.tolist()) if kind not in different[:place].tolist()]
     each = max(1, target[0].numel())
     trained = sum(value.numel() for value in trial.parameters.values() if value.requires_grad)
-    wanted = 2 if each > 1 else max(2, min(ROWS, trained // (2 * max(2, _outputs(trial)))))
-    return rows[first[:wanted]], target[first[:wanted]]
-
-
-def _outputs(trial: Trial) -> int:
     with torch.no_grad():
-        return trial.run(trial.rows[:2], training=False)[0].numel()
+        outputs = trial.run(trial.rows[:2], training=False)[0].numel()
+    wanted = 2 if each > 1 else max(2, min(ROWS, trained // (2 * max(2, outputs))))
+    return rows[first[:wanted]], target[first[:wanted]]
 
 
 def _fit(trial: Trial, batch: tuple[Tensor, Tensor], *, rate: float, goal: float) -> tuple[float, int]:

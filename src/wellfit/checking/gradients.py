@@ -46,7 +46,8 @@ class Compared:
 def right_gradients(trial: Trial) -> Finding:
     """WF511: fires if backward and central differences give different slopes along a random direction of a tensor."""
     rows, target = trial.batch(min(ROWS, trial.most // 4))
-    batch = (rows.double() if rows.is_floating_point() else rows, _double(target))
+    doubled = [each.double() if each.is_floating_point() else each for each in (rows, target)]
+    batch = (doubled[0], doubled[1])
     wrong: dict[str, Compared] = {}
     done = 0
     for training in (False, True):
@@ -177,7 +178,3 @@ def _repeats(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool) -> b
 
 def _buffers(trial: Trial) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in trial.module.named_buffers()}
-
-
-def _double(value: Tensor) -> Tensor:
-    return value.double() if value.is_floating_point() else value

@@ -23,7 +23,11 @@ def kept(*roots: nn.Module) -> Iterator[None]:
     Inside, parameters and buffers contain copies, and the caller's tensors do not change.
     """
     modules = list({id(one): one for root in roots for one in root.modules()}.values())
-    attributes = [(one, dict(vars(one)), _contents(one)) for one in modules]
+    attributes = []
+    for one in modules:
+        # Forward may append to the containers among a module's attributes.
+        contents = {name: value.copy() for name, value in vars(one).items() if isinstance(value, _CONTAINERS)}
+        attributes.append((one, dict(vars(one)), contents))
     parameters = {id(one): one for root in roots for one in root.parameters()}.values()
     tensors = [(one, one.data, one.grad, one.requires_grad) for one in parameters]
     dtype, enabled = torch.get_default_dtype(), torch.is_grad_enabled()
@@ -78,11 +82,6 @@ def _borrow(modules: list[nn.Module], tensors: list[tuple[nn.Parameter, Tensor, 
             if buffer is not None:
                 module._buffers[name] = copy(buffer)
     torch.set_grad_enabled(True)
-
-
-def _contents(module: nn.Module) -> dict[str, Any]:
-    """Return the contents of the containers among a module's attributes, to which forward may append."""
-    return {name: value.copy() for name, value in vars(module).items() if isinstance(value, _CONTAINERS)}
 
 
 def _restore(module: nn.Module, known: dict[str, Any], contents: dict[str, Any]) -> None:

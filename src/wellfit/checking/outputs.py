@@ -66,7 +66,8 @@ def outputs_fit_loss(trial: Trial) -> Finding:
         with torch.no_grad():
             trial.measure(outputs, target)
     except FAILURES as error:
-        return finding("WF502", fired=True, evidence=f"The loss refuses the outputs: {_first_line(error)}")
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return finding("WF502", fired=True, evidence=f"The loss refuses the outputs: {said}")
     told = _broadcast(trial, outputs, target) or _not_normalized(trial, outputs)
     if not told:
         bounds = _bounds(trial, rows)
@@ -165,7 +166,3 @@ def _loss(trial: Trial, outputs: Tensor, target: Tensor) -> float | None:
         return float(trial.measure(outputs, target))
     except FAILURES:
         return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

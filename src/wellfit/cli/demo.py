@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from wellfit.base.typing import Booleans
     from wellfit.experiment.experiment import Experiment
-    from wellfit.records.config import Config
     from wellfit.records.gaps import GapName
 
 BUDGET = "40000updates"
@@ -123,17 +122,15 @@ def lesson(experiment: Experiment) -> list[tuple[str, float, float]]:
     workspace = experiment.workspace
     chosen, first = workspace.network(), experiment.summary().first
     start = chosen.config if first is None else first.outcome.config
-    trained = [(name, wf.train(experiment.split, _turned(start, knobs))) for name, knobs in LESSON.items()]
+    off = {"l2": 0.0, "keep_prob": 1.0}
+    turned = {name: start.with_knobs(**{**off, **knobs}) for name, knobs in LESSON.items()}
+    trained = [(name, wf.train(experiment.split, config)) for name, config in turned.items()]
     name = f"chosen: {chosen.networks} networks averaged" if chosen.networks > 1 else "chosen"
     rows = [(name, each.losses["train"], each.losses["dev"]) for name, each in [*trained, (name, chosen)]]
     kept = {entry.body["name"]: entry.body["errors"] for entry in workspace.entries("reference")}
     for model, words in (("linear", "linear model"), ("trees", "boosted trees")):
         rows.append((words, kept[model]["train"]["value"], kept[model]["dev"]["value"]))
     return rows
-
-
-def _turned(config: Config, knobs: Mapping[str, float]) -> Config:
-    return config.with_knobs(**{"l2": 0.0, "keep_prob": 1.0, **knobs})
 
 
 def most_wrong(experiment: Experiment, *, wrong: Booleans) -> int:

@@ -56,7 +56,9 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
         with _noting(interrupts):
             return action()
     except BrokenPipeError:
-        return _close_quietly()
+        # Whoever read our output has seen enough (`wellfit ... | head`). Python would complain at exit when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -148,12 +150,6 @@ def _bug(error: Exception) -> str:
         f"wellfit: this is a bug in wellfit ({type(error).__name__}: {detail}); "
         "please report it with the traceback that --debug shows."
     )
-
-
-def _close_quietly() -> int:
-    # Whoever read our output has seen enough (`wellfit ... | head`). Python would complain at exit when it flushes.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.DONE
 
 
 def printable(text: str) -> str:

@@ -228,15 +228,12 @@ def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
         finds = bool(known) and set(known) <= header
         # Where decimal commas divide all rows evenly, the header has none, and the fields are not numbers.
         fits = finds, round(layout.share, 2), layout.delimiter not in WEAK, layout.first == 0
-        return *fits, round(_share_of_numbers(layout), 1), layout.width
+        cells = [cell.strip() for _, row in layout.rows[layout.first + 1 :][:SAMPLE_ROWS] for cell in row]
+        numbers = sum(_WITH_EITHER_SIGN.fullmatch(cell) is not None for cell in cells)
+        return *fits, round(numbers / max(len(cells), 1), 1), layout.width
 
     some = lines[: 4 * SAMPLE_ROWS]
     return max((_layout(some, delimiter) for delimiter in DELIMITERS), key=quality)
-
-
-def _share_of_numbers(layout: _Layout) -> float:
-    cells = [cell.strip() for _, row in layout.rows[layout.first + 1 :][:SAMPLE_ROWS] for cell in row]
-    return sum(_WITH_EITHER_SIGN.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
 
 
 def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool | None) -> Dialect:

@@ -52,7 +52,8 @@ def bare_numbers(texts: pa.Array) -> Bare:
         return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)
     units = set()
     if pc.any(pc.match_substring_regex(texts, _MONEY)).as_py():
-        units = {_unit(text) for text in pc.unique(texts).to_pylist() if text is not None} - {""}
+        found = [re.search(_MONEY, text) for text in pc.unique(texts).to_pylist() if text is not None]
+        units = {(each[1] or each[2]) if each else "" for each in found} - {""}
     unit = units.pop() if len(units) == 1 else "" if units else _measured_in(texts)
     return Bare(without_unit(texts, unit), unit)
 
@@ -179,8 +180,3 @@ def _pattern(signs: Signs) -> str:
         whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}{middle})*{group}\d{{3}})"
     exponent = "" if signs.thousands else _EXPONENT
     return rf"^[-+]?(?:(?:{whole}(?:{point}\d*)?|{point}\d+){exponent}|{_INFINITE})$"
-
-
-def _unit(text: str) -> str:
-    found = re.search(_MONEY, text)
-    return (found[1] or found[2]) if found else ""

@@ -155,7 +155,8 @@ def read_batches(
     if schema.no_header and csv_format.no_header is None:
         csv_format = replace(csv_format, no_header=True)
     if not _is_path(source):
-        frame = read_table(source, name="NEW", drop=_unread(schema)).frame
+        unread = [column.name for column in schema.columns if column.role != "feature"]
+        frame = read_table(source, name="NEW", drop=unread).frame
         require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
         frame = as_split(frame.select(list(schema.feature_names)), schema, csv_format, rows=RowsOf("NEW"))
         for start in range(0, frame.num_rows, rows):
@@ -169,10 +170,6 @@ def read_batches(
             before += table.num_rows
             for start in range(0, table.num_rows, rows):
                 yield table.slice(start, rows)
-
-
-def _unread(schema: Schema) -> list[str]:
-    return [column.name for column in schema.columns if column.role != "feature"]
 
 
 def _batches(

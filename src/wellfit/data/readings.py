@@ -277,7 +277,7 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
         if plain is not None and wishes.thousands != POINT:
             numbers = _plain_numbers(*plain, wishes=wishes, evidence=evidence)
             if numbers is not None:
-                why = _told_words(cells, plain[1])
+                why = "numbers, except words for missing values" if len(plain[1]) > len(cells.words) else ""
                 reading = replace(numbers.reading, why="; ".join(filter(None, (why, numbers.reading.why))))
                 return replace(numbers, reading=reading)
     found = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, _WITH_DIGIT))
@@ -320,10 +320,6 @@ def _plain_numbers(
     shows = POINT if fractions and not points else ""
     reading = Reading(missing=words, why=why)
     return ReadColumn(pa.chunked_array([values]), reading, open=bool(points), shows=shows)
-
-
-def _told_words(cells: _Cells, words: Mapping[str, int]) -> str:
-    return "numbers, except words for missing values" if len(words) > len(cells.words) else ""
 
 
 def _told_numbers(reading: Reading, *, is_open: bool) -> str:

@@ -183,18 +183,15 @@ def _shown(share: float) -> str:
     return f"{share if share == 1 else min(share, 0.99):.0%}"
 
 
-def _cut(text: str) -> str:
-    """Return a text that fits into a message."""
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
 def _others(known: pa.Array, fit: pa.Array) -> str:
     """Describe the values that do not fit, with the first; a single one in the last row may be a footer."""
     row = pc.index(fit, False).as_py()
     count = pc.sum(pc.invert(fit)).as_py()
     if count == 1 and row == len(known) - 1:
         return f"only {known[row].as_py()!r} in row {row + 1}, the last, is not: remove it if it is a total or a note"
-    return f"{count:,} are not, such as {_cut(known[row].as_py())!r} in row {row + 1}"
+    text = known[row].as_py()
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return f"{count:,} are not, such as {shown!r} in row {row + 1}"
 
 
 def why_footer(texts: pa.ChunkedArray) -> str:

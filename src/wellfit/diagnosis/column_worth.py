@@ -117,17 +117,11 @@ def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, .
 
     def measured(column: str) -> ColumnWorth:
         more = np.stack([goal.row_losses(target, each) - base for each in shuffled(column, kept, kept[orders])])
-        return ColumnWorth(column, _shares(more, orders), int(more.any(axis=0).sum()), scale, groups)
+        # A row enters the mean twice: with its own extra loss, and with that of the row that received its value. Both
+        # vary with the rows that were drawn. Without the second one the interval is too narrow (Hoeffding's
+        # projection of a U-statistic).
+        given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)
+        shares = np.asarray(more.mean(axis=0) + given.mean(axis=0) - more.mean())
+        return ColumnWorth(column, shares, int(more.any(axis=0).sum()), scale, groups)
 
     return tuple(measured(column) for column in columns)
-
-
-def _shares(more: Floats, orders: Integers) -> Floats:
-    """Return values [rows] with the same mean as the extra losses of the shuffled rows [orders, rows].
-
-    A row enters the mean twice: with its own extra loss, and with that of the row that received its value. Both vary
-    with the rows that were drawn. Without the second one the interval is too narrow (Hoeffding's projection of a
-    U-statistic).
-    """
-    given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)
-    return np.asarray(more.mean(axis=0) + given.mean(axis=0) - more.mean())

@@ -217,8 +217,8 @@ class ErrorAnalysis(Record):
 
     def text(self, width: int = 100) -> str:
         """Return the analysis in lines of at most `width` columns."""
-        said = (textwrap.fill(line, width, subsequent_indent=_indent_of(line)) for line in _lines(self))
-        return "\n".join(said)
+        lines = [(line, " " * (len(line) - len(line.lstrip()) + 2)) for line in _lines(self)]
+        return "\n".join(textwrap.fill(line, width, subsequent_indent=indent) for line, indent in lines)
 
     def __str__(self) -> str:
         return self.text()
@@ -255,7 +255,8 @@ def analyse(
     shown = np.zeros(len(wrong), bool)
     shown[eyeball] = True
     errors = eyeball[wrong[eyeball] > 0]
-    seen = _seen(errors, model=model, tags=tags)
+    # All errors up to the last one with tags have been looked at.
+    seen = max((place for place, row in enumerate(errors, start=1) if tags.get(model.number(int(row)))), default=0)
     severity, sureness = model.severity, model.sureness
 
     def row_of(place: int) -> ErrorRow:
@@ -284,12 +285,6 @@ def analyse(
         finding=finding,
         listing=_listing(model, errors=errors, row_of=[row_of(place) for place in errors]),
     )
-
-
-def _seen(errors: Integers, *, model: Predictions, tags: Mapping[int, Sequence[str]]) -> int:
-    """Return how many errors, from the first on, have been looked at: up to the last one with tags."""
-    tagged = [place for place, row in enumerate(errors, start=1) if tags.get(model.number(int(row)))]
-    return max(tagged, default=0)
 
 
 def _ceilings(
@@ -436,10 +431,6 @@ def require_rows(tags: Mapping[int, Sequence[str]], known: Iterable[int]) -> Non
             found=f"row {strange[0]}, which is not among the {len(shown):,} rows of the eyeball",
             remedy="Remove it, or write the errors again with --out",
         )
-
-
-def _indent_of(line: str) -> str:
-    return " " * (len(line) - len(line.lstrip()) + 2)
 
 
 def _lines(found: ErrorAnalysis) -> Iterator[str]:

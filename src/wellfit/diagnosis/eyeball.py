@@ -17,7 +17,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.differences import difference
-from wellfit.stats.intervals import Estimate, grouped_mean, has_groups, mean_interval
+from wellfit.stats.intervals import grouped_mean, has_groups, mean_interval
 
 ERRORS = 100
 """Errors that are enough to see which kinds are frequent (Ng 2018, chapter 17)."""
@@ -76,15 +76,15 @@ def eyeball_ahead(*, goal: Goal, looked: Looked) -> Finding:
     if min(shown.sum(), (~shown).sum()) < FEWEST_ROWS:
         why = f"Cannot tell: eyeball and blackbox need {FEWEST_ROWS} rows each."
         return finding("WF404", fired=None, evidence=why)
-    ours, others = (_mean(gain[part], looked.groups, part) for part in (shown, ~shown))
+    means = []
+    for part in (shown, ~shown):
+        own = None if looked.groups is None else looked.groups[part]
+        found = grouped_mean(gain[part], own) if own is not None and has_groups(own) else mean_interval(gain[part])
+        means.append(found)
+    ours, others = means
     apart, unit, start = difference(ours, others), Unit(goal), float(looked.before.mean())
     said = (
         f"since the eyeball was drawn, the loss fell by {unit.gap(ours.value, start=start)} on its {ours.rows:,} rows "
         f"and by {unit.gap(others.value, start=start)} on the {others.rows:,} rows that were not looked at"
     )
     return finding("WF404", fired=apart.low > 0, evidence=f"{said[0].upper()}{said[1:]}.", interval=apart)
-
-
-def _mean(gain: Floats, groups: Integers | None, part: Booleans) -> Estimate:
-    own = None if groups is None else groups[part]
-    return grouped_mean(gain, own) if own is not None and has_groups(own) else mean_interval(gain)

@@ -350,18 +350,17 @@ def open_rows(parts: Mapping[str, Pair], *, goal: Goal) -> OpenRows | None:
     if not schema.features:
         return None
     values = features_of(tables, schema)
-    first = {part: _as_texts(np.asarray(y).reshape(len(y), -1)[:, 0]) for part, (_, y) in parts.items()}
+    first = {}
+    for part, (_, y) in parts.items():
+        target = np.asarray(y).reshape(len(y), -1)[:, 0]
+        # As texts, in which 1 and 1.0 are equal.
+        first[part] = (target.astype(float) if target.dtype.kind in "biuf" else target).astype(str)
     known = np.unique(np.concatenate(list(first.values())))
     rows = {
         part: Rows(features=values[part], target=np.searchsorted(known, target), classes=0)
         for part, target in first.items()
     }
     return OpenRows(train=rows["train"], dev=rows["dev"], goal=goal)
-
-
-def _as_texts(target: Array) -> Array:
-    """Return labels or numbers as text, in which 1 and 1.0 are equal."""
-    return (target.astype(float) if target.dtype.kind in "biuf" else target).astype(str)
 
 
 def _table(features: Any, part: str) -> pa.Table:

@@ -139,7 +139,13 @@ def compare(folds: Sequence[FoldData], *, goal: Goal) -> Comparison:
     configs = tuple(outcome.config for outcome in folds[0].outcomes)
     scored = [_scored(fold, goal=goal) for fold in folds]
     dev = np.array([np.average(losses, axis=1, weights=weights) for losses, weights in scored]).T
-    train = np.array([_train_losses(fold, goal=goal) for fold in folds]).T
+    counted = [None if goal.metric.of_all_rows else fold.weights for fold in folds]
+    train = np.array(
+        [
+            [float(np.average(outcome.train_losses, weights=weights)) for outcome in fold.outcomes]
+            for fold, weights in zip(folds, counted, strict=True)
+        ]
+    ).T
     statuses = tuple(
         min((fold.outcomes[place].status for fold in folds), key=_WORST_FIRST.index) for place in range(len(configs))
     )
@@ -179,9 +185,3 @@ def _scored(fold: FoldData, *, goal: Goal) -> tuple[Floats, Floats]:
         pairs = [repeated(*pair, weights) for pair in pairs]
         weights = np.ones(len(pairs[0][0]))
     return np.array([goal.row_losses(*pair) for pair in pairs]), weights
-
-
-def _train_losses(fold: FoldData, *, goal: Goal) -> list[float]:
-    """Return the mean loss of the training rows [members]."""
-    weights = None if goal.metric.of_all_rows else fold.weights
-    return [float(np.average(outcome.train_losses, weights=weights)) for outcome in fold.outcomes]

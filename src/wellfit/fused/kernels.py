@@ -712,35 +712,16 @@ LOWEST = -40.0
 _NODES = 400
 
 
-def _fitted(values: Floats, places: Floats, *, degree: int) -> Floats:
-    """Return the coefficients of the polynomial through values at Chebyshev nodes, the highest power first."""
-    return np.ascontiguousarray(chebyshev.cheb2poly(chebyshev.chebfit(places, values, degree))[::-1])
+def _fitted(values: Floats, *, degree: int) -> Floats:
+    """Return the coefficients of the polynomial through values at the Chebyshev nodes, the highest power first."""
+    return np.ascontiguousarray(chebyshev.cheb2poly(chebyshev.chebfit(_PLACES, values, degree))[::-1])
 
 
-def _tail() -> Floats:
-    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    t = (places + 1) / 2
-    return _fitted(erfcx(2 / t - 2) / t, places, degree=18)
-
-
-def _exponential() -> Floats:
-    lowest = LOWEST / 2**SQUARINGS
-    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    return _fitted(np.exp((places - 1) / 2 * -lowest), places, degree=14)
-
-
-def _cosine() -> Floats:
-    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    return _fitted(np.cos(2 * np.pi * np.sqrt((places + 1) / 8)), places, degree=11)
-
-
-def _sine() -> Floats:
-    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    turns = np.sqrt((places + 1) / 8)
-    return _fitted(np.sin(2 * np.pi * turns) / turns, places, degree=11)
-
-
-COSINE, SINE = _cosine(), _sine()
+_PLACES = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+_TURNS, _TAILS = np.sqrt((_PLACES + 1) / 8), (_PLACES + 1) / 2
+COSINE = _fitted(np.cos(2 * np.pi * _TURNS), degree=11)
+SINE = _fitted(np.sin(2 * np.pi * _TURNS) / _TURNS, degree=11)
 """cos(2 pi t), and sin(2 pi t) / t, as polynomials in 8 t^2 - 1 for t in [-1/2, 1/2]."""
-TAIL, EXPONENTIAL = _tail(), _exponential()
+TAIL = _fitted(erfcx(2 / _TAILS - 2) / _TAILS, degree=18)
+EXPONENTIAL = _fitted(np.exp((_PLACES - 1) / 2 * -(LOWEST / 2**SQUARINGS)), degree=14)
 """The polynomials P and E; E's variable is 2 r / |lowest| + 1, where r is the argument in [lowest, 0]."""

@@ -221,13 +221,14 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
         for name in network.decayed()
     ]
     column, low, width = network.bins.segments if network.bins else ((), (), ())
+    binned, firsts, counts = np.unique(np.asarray(column, dtype=np.int64), return_index=True, return_counts=True)
     plan = Plan(
         layers=np.array(layers, dtype=np.int64),
         embeddings=np.array(embeddings, dtype=np.int64).reshape(-1, 4),
         waves=waves,
         one_hots=np.array(one_hots, dtype=np.int64).reshape(-1, 3),
         bins=np.array([column, low, width], dtype=dtype),
-        binned=_binned(np.asarray(column, dtype=np.int64)),
+        binned=np.stack([binned, firsts, counts, firsts + np.arange(len(binned))], axis=1),
         decayed=sum(places[name].end - places[name].start for name in network.decayed()),
         activation=ACTIVATIONS[network.activation],
         optimizer=OPTIMIZERS[config.optimization.optimizer],
@@ -274,9 +275,3 @@ def _waves(places: Mapping[str, ParameterSlice], *, columns: int) -> Integers:
     parts = [places[f"periodic.{name}"] for name in ("frequencies", "phases", "weight", "bias")]
     starts = [part.start + np.arange(columns) * ((part.end - part.start) // columns) for part in parts]
     return np.stack(starts, axis=1).astype(np.int64)
-
-
-def _binned(columns: Integers) -> Integers:
-    """Return column, first bin, number of bins and first knot [Y, 4], given the column of each bin."""
-    found, firsts, counts = np.unique(columns, return_index=True, return_counts=True)
-    return np.stack([found, firsts, counts, firsts + np.arange(len(found))], axis=1)

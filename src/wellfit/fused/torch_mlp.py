@@ -86,7 +86,10 @@ class TorchMLP:
     ) -> tuple[Tensor, Tensor]:
         """Return each member's cost [K] of the batch, and its derivative [K, P] with respect to the parameters."""
         own = rows.parameters
-        waves = self._waves(own, self._numbers(at, needs)) if len(self._plan.waves) else None
+        waves = None
+        if len(self._plan.waves):
+            numbers = at.shared[:, : len(self._plan.waves)]
+            waves = self._waves(own, at.moved(numbers) if needs.jitter else numbers)
         read = self._read(own, at, needs, waves=waves)
         forward = self._forward(own, read, at=at, needs=needs)
         cost = _cross_entropy if self._classes else _squared_error
@@ -111,10 +114,6 @@ class TorchMLP:
             active, _ = self._activate(hidden)
             hidden = self._product(active, self._weights(rows, layer)) + self._bias(rows, layer)
         return hidden
-
-    def _numbers(self, at: UpdateInputs, needs: Needs) -> Tensor:
-        numbers = at.shared[:, : len(self._plan.waves)]
-        return at.moved(numbers) if needs.jitter else numbers
 
     def _waves(self, rows: Tensor, numbers: Tensor) -> _Waves:
         frequencies, phases, _ = self._wave_parameters(rows)

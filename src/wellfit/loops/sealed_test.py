@@ -220,9 +220,10 @@ def _table_of(X: Any) -> tuple[pa.Table, Json]:
             columns = {str(place): pa.array(flat[:, place]) for place in range(flat.shape[1])}
             return pa.table(columns), {"kind": "array", "shape": list(X.shape[1:]), "dtype": X.dtype.str}
         if nw.dependencies.is_pandas_dataframe(X):
-            objects = [
-                [place, _missing_in(X.iloc[:, place])] for place, kind in enumerate(X.dtypes) if kind.name == "object"
-            ]
+            objects = []  # which of the two markers for a missing object each column uses
+            for place in (place for place, kind in enumerate(X.dtypes) if kind.name == "object"):
+                is_nan = any(isinstance(cell, float) and np.isnan(cell) for cell in X.iloc[:, place])
+                objects.append([place, "nan" if is_nan else "none"])
             return pa.Table.from_pandas(X), {"kind": "pandas", "objects": objects}
         if nw.dependencies.is_polars_dataframe(X):
             return X.to_arrow(), {"kind": "polars"}
@@ -231,11 +232,6 @@ def _table_of(X: Any) -> tuple[pa.Table, Json]:
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise _not_given_back(type(X).__name__, str(error).splitlines()[0]) from error
     raise _not_given_back(type(X).__name__, "it is neither an array nor a data frame")
-
-
-def _missing_in(column: Any) -> str:
-    """Return which of the two markers for a missing object this column of a frame uses."""
-    return "nan" if any(isinstance(cell, float) and np.isnan(cell) for cell in column) else "none"
 
 
 def _plain(X: Any, table: pa.Table) -> pa.Table:

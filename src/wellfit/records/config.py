@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import numbers
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -266,7 +266,11 @@ class Config(OwnForm):
                 seed=body.get("seed", 0),
                 augmentation=Augmentation(**body.get("augmentation", {})),
                 data=DataBoard(**body.get("data", {})),
-                own=tuple(Told(*each) for each in _each_own(body.get("own", {}))),
+                own=tuple(
+                    Told(board, knob, value)
+                    for board, knobs in body.get("own", {}).items()
+                    for knob, value in knobs.items()
+                ),
             )
         except TypeError as error:
             raise BadInput(
@@ -297,10 +301,6 @@ def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
         pairs_of_board = (KnobPair(board, knob, old.get(knob), new.get(knob)) for knob in dict.fromkeys((*old, *new)))
         found += [pair for pair in pairs_of_board if pair.a != pair.b]
     return tuple(found)
-
-
-def _each_own(body: Json) -> Iterator[tuple[str, str, float | str]]:
-    return ((board, knob, value) for board, knobs in body.items() for knob, value in knobs.items())
 
 
 BOARDS: Mapping[str, type[Any]] = {"network": Network, "optimization": Optimization, "regularization": Regularization}

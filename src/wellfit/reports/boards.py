@@ -21,7 +21,8 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         return (), ()
     if best.outcome.config.own:
         return _own_board(first, best, "optimization"), _own_board(first, best, "regularization")
-    before, after = _settings(first), _over_parts([_settings(each) for each in best.singles])
+    before, settings = _settings(first), [_settings(each) for each in best.singles]
+    after = {name: spread(each[name] for each in settings) for name in settings[0]}
     networks = Knob(name="networks averaged", before=str(first.outcome.networks), after=str(best.outcome.networks))
     return (
         *(Knob(name=name, before=before[name], after=after[name]) for name in before),
@@ -75,11 +76,6 @@ def _augmentation(first: Network, best: Network) -> Iterator[Knob]:
         if before[name] != after[name]:
             title = f"{name.replace('_', ' ')} of pictures"
             yield Knob(name=title, before=_short(before[name]), after=_short(after[name]))
-
-
-def _over_parts(settings: Sequence[dict[str, str]]) -> dict[str, str]:
-    """Join the settings of the networks of an average, knob by knob."""
-    return {name: spread(each[name] for each in settings) for name in settings[0]}
 
 
 def _settings(network: Network) -> dict[str, str]:

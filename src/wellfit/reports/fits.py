@@ -66,15 +66,12 @@ def _row(asked: Json, names: list[str], *, told: Json | None, failed: Json | Non
         shapes = said_by_curve([CurvePoint(*point) for point in told["curve"]])
         note = "; ".join(filter(None, (note, coupled, *shapes)))
     seconds = (told or failed or {}).get("seconds", 0.0)
+    values = [asked["knobs"].get(name) for name in names]
     return FitRow(
         number=int(asked["number"]),
-        knobs=tuple(_short(asked["knobs"].get(name)) for name in names),
+        knobs=tuple(knob(value) if isinstance(value, int | float) else str(value) for value in values),
         train=losses.get("train"),
         dev=losses.get("dev"),
         seconds=float(seconds),
         note=note,
     )
-
-
-def _short(value: object) -> str:
-    return knob(value) if isinstance(value, int | float) else str(value)

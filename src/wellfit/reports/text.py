@@ -183,7 +183,7 @@ def _taken(summary: Summary, *, most: int) -> Iterator[RenderableType]:
     rows = [
         [
             f"{step.step}",
-            _briefly(step),
+            step.did if len(step.did) <= _LONG else step.did.partition(":")[0],  # without a long list of knobs
             f"{unit.show(step.before['dev'])} → {unit.show(step.after['dev'])}",
             state_of(summary, step),
         ]
@@ -195,11 +195,6 @@ def _taken(summary: Summary, *, most: int) -> Iterator[RenderableType]:
     yield ""
     yield _table(["step", "", f"dev {unit.noun}", ""], rows, left=2)
     yield from filter(None, [standing(summary, summary.steps)])
-
-
-def _briefly(step: Step) -> str:
-    """What a step did, without the list of knobs if that is long."""
-    return step.did if len(step.did) <= _LONG else step.did.partition(":")[0]
 
 
 _LONG = 48

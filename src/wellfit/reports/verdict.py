@@ -407,15 +407,11 @@ def why_not(summary: Summary, identity: str) -> str:
     if identity in best.outcome.members:
         return f"It is one of the {best.outcome.networks} networks that the experiment's average consists of."
     better = "higher" if summary.unit.goal.higher_is_better else "lower"
-    return (
-        f"The experiment stands for another network, {_knobs(best)}, which has the {better} dev {summary.unit.noun} of "
-        "those that were kept."
-    )
-
-
-def _knobs(best: Network) -> str:
     average = f", {best.outcome.networks} networks averaged" if best.outcome.networks > 1 else ""
-    return f"with λ {best.lambdas}, keep_prob {best.keep_probs}{average}"
+    return (
+        f"The experiment stands for another network, with λ {best.lambdas}, keep_prob {best.keep_probs}{average}, "
+        f"which has the {better} dev {summary.unit.noun} of those that were kept."
+    )
 
 
 def state_of(summary: Summary, step: Step) -> str:

@@ -59,8 +59,10 @@ def work_of(entries: Sequence[Entry], *, now: datetime) -> Work:
     present = [entry.body for entry in mine[steps[-1] + 1 if steps else 0 :] if entry.kind == "training"]
     devs = [dev for body in trained if (dev := _dev(body)) is not None]
     ends = [*(_moment(entries[place - 1]) for place in starts[1:]), now][: len(starts)]
+    begun = [entries[place] for place in starts]
+    since = [(end - _moment(start)).total_seconds() for start, end in zip(begun, ends, strict=True)]
     return Work(
-        seconds=sum(_spent(entries[place], end) for place, end in zip(starts, ends, strict=True)),
+        seconds=sum(since) + sum(float(start.body.get("seconds_before", 0.0)) for start in begun),
         quiet=(now - _moment(entries[-1])).total_seconds() if entries else 0.0,
         step=len(steps) + 1,
         networks=len(trained),
@@ -72,11 +74,6 @@ def work_of(entries: Sequence[Entry], *, now: datetime) -> Work:
         ),
         ended=bool(mine) and any(entry.kind == "finish" for entry in mine),
     )
-
-
-def _spent(start: Entry, end: datetime) -> float:
-    """Return the seconds of a session, from the start of its command."""
-    return float(start.body.get("seconds_before", 0.0)) + (end - _moment(start)).total_seconds()
 
 
 def _moment(entry: Entry) -> datetime:

@@ -121,14 +121,10 @@ def _equal_shares(connection: sqlite3.Connection, rows: AskedRows, *, except_ent
     own = connection.execute("SELECT id FROM opening WHERE entry = ?", (except_entry,)).fetchone()
     agreed = {place: count for place, count in connection.execute(_SHARED) if own is None or place != own[0]}
     connection.execute("DROP TABLE asked")
-    among = {place: _rows_of(connection, place) for place in agreed}
+    opened = "SELECT COUNT(*) FROM opened WHERE opening = ?"
+    among = {place: int(connection.execute(opened, (place,)).fetchone()[0]) for place in agreed}
     shares = {place: rows.equal_share(count, among=among[place]) for place, count in agreed.items()}
     return {ALL: rows.equal_share(seen, among=sum(among.values())), **shares}
-
-
-def _rows_of(connection: sqlite3.Connection, opening: int) -> int:
-    (count,) = connection.execute("SELECT COUNT(*) FROM opened WHERE opening = ?", (opening,)).fetchone()
-    return int(count)
 
 
 def _fingerprint(body: bytes) -> Fingerprint:

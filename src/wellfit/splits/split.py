@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -150,7 +150,9 @@ def split_table(
         keys[part] = compared[:, 0]
     # Columns that the schema drops live on in the hashes.
     names = [column.name for column in schema.columns if column.role != "dropped"]
-    kept = {part: _kept(rows, names) for part, rows in parts.tables.items()}
+    kept = {
+        part: rows.select([name for name in names if name in rows.column_names]) for part, rows in parts.tables.items()
+    }
     left_out = f" (files left out because they cannot be read: {len(table.skipped):,})" if table.skipped else ""
     return Split(
         schema=schema,
@@ -169,11 +171,6 @@ def split_table(
         skipped=table.skipped,
         written=table.written,
     )
-
-
-def _kept(rows: pa.Table, names: Sequence[str]) -> pa.Table:
-    present = set(rows.column_names)
-    return rows.select([name for name in names if name in present])
 
 
 def load_split(folder: Path) -> Split:

@@ -77,7 +77,7 @@ class Command:
         out.unlink(missing_ok=True)
         told = log.with_suffix(".json").resolve()
         told.write_text(json.dumps({**knobs, "seed": knobs.seed}, indent=1), encoding="utf-8")
-        values = {name: _text(value) for name, value in knobs.items()}
+        values = {name: f"{value:.10g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}
         fields = {**values, "out": str(out), "knobs": str(told), "seed": str(knobs.seed)}
         environment = {f"WELLFIT_KNOB_{name.upper()}": value for name, value in values.items()}
         environment |= {"WELLFIT_OUT": str(out), "WELLFIT_KNOBS": str(told), "WELLFIT_SEED": str(knobs.seed)}
@@ -151,7 +151,3 @@ def _read(path: Path, *, regression: bool) -> Fit | Failure:
     path.unlink()
     known: dict[str, Any] = {"classes": None if regression else classes}
     return Fit(train=parts["train"], dev=parts["dev"], train_dev=parts.get("train_dev"), **known)
-
-
-def _text(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -110,7 +110,9 @@ def read_fit(fit: Fit, config: Config, *, goal: Goal, classes: Sequence[Any] | N
 
 def _classes(fit: Fit, known: Sequence[Any] | None) -> Sequence[Any] | None:
     """Return the classes in the order of a fit's columns, which must be those of earlier fits."""
-    given = None if fit.classes is None else [_own(label) for label in fit.classes]
+    given = None
+    if fit.classes is not None:
+        given = [label.item() if isinstance(label, np.generic) else label for label in fit.classes]
     if given is not None and known is not None and set(given) != set(known):
         raise BadInput(
             "the classes must be those of earlier fits",
@@ -118,10 +120,6 @@ def _classes(fit: Fit, known: Sequence[Any] | None) -> Sequence[Any] | None:
             remedy=f"They were {', '.join(map(str, list(known)[:20]))}",
         )
     return known if given is None else given
-
-
-def _own(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def _from_number(fit: Fit, part: str, goal: Goal) -> Estimate:
@@ -141,7 +139,7 @@ def _from_rows(given: Mapping[str, Any], *, goal: Goal, classes: Sequence[Any] |
     pairs = {part: checked_pair(part, pair, several=goal.task == "regression") for part, pair in given.items()}
     if goal.task == "classification":
         ready, levels = classified(pairs, goal, classes)
-        known = sorted(classes) if classes is not None else _plain(np.unique(np.concatenate(_labels(pairs))), levels)
+        known = sorted(classes) if classes is not None else _plain(pairs, levels)
         about["predictions"] = {part: ready[part][1] for part in ready if part != "train"}
         found: Mapping[str, tuple[Integers | Floats, Floats]] = ready
     else:
@@ -155,13 +153,10 @@ def _from_rows(given: Mapping[str, Any], *, goal: Goal, classes: Sequence[Any] |
     return Read(outcome=outcome, errors=errors, targets={part: pair[0] for part, pair in found.items()}, classes=known)
 
 
-def _labels(pairs: Mapping[str, tuple[Any, Any]]) -> list[Any]:
-    return [target for target, _ in pairs.values()] + [said for _, said in pairs.values() if said.ndim == 1]
-
-
-def _plain(labels: Any, levels: Sequence[str]) -> list[Any]:
+def _plain(pairs: Mapping[str, tuple[Any, Any]], levels: Sequence[str]) -> list[Any]:
     """Return the classes as JSON has them, in the order of `levels`."""
-    by_name = {str(label): label.item() for label in labels}
+    labels = [target for target, _ in pairs.values()] + [said for _, said in pairs.values() if said.ndim == 1]
+    by_name = {str(label): label.item() for label in np.unique(np.concatenate(labels))}
     return [by_name.get(level, level) for level in levels]
 
 

@@ -88,7 +88,7 @@ def shelf_of_study(knobs: Mapping[str, OwnKnob], *, is_infeasible: Callable[[Con
         _remedy(bench, "bigger_network", _growing(bench, "size"), share=0.4),
         _remedy(bench, "train_longer", _growing(bench, "epochs"), share=0.35),
         _remedy(bench, "better_optimizer", _rates(bench), share=0.3),
-        _remedy(bench, "architecture", _choices(bench, "choice"), share=0.1),
+        _remedy(bench, "architecture", lambda config: _others(bench, values_of(knobs, config), "choice"), share=0.1),
     )
     on_dev = (
         _remedy(bench, "regularize", _stronger(bench, {"decay": DECAY, "keep_prob": KEEP}), share=0.4, is_wide=True),
@@ -114,7 +114,11 @@ def _growing(bench: Bench, role: str) -> Turns:
         values, line = values_of(bench.knobs, config), list[dict[str, Value]]()
         knobs = bench.of_role(role)
         while len(line) <= MOST_LINE:
-            grown = {name: _up(knob, float(values[name])) for name, knob in knobs.items()}
+            grown = {}
+            for name, knob in knobs.items():
+                value = float(values[name])
+                high = float(knob.high or value)
+                grown[name] = knob.fit(high if high <= NEAR * value else math.sqrt(value * high))
             if all(values[name] == value for name, value in grown.items()):
                 break
             values = {**values, **grown}
@@ -125,11 +129,6 @@ def _growing(bench: Bench, role: str) -> Turns:
     return turns
 
 
-def _up(knob: OwnKnob, value: float) -> float:
-    high = float(knob.high or value)
-    return knob.fit(high if high <= NEAR * value else math.sqrt(value * high))
-
-
 def _rates(bench: Bench) -> Turns:
     """Return the learning rate up and down by tens, and the other optimizers."""
 
@@ -138,7 +137,8 @@ def _rates(bench: Bench) -> Turns:
         for name, knob in bench.of_role("learning_rate").items():
             for factor in (LR_STEP, 1 / LR_STEP):
                 line, rate = list[Mapping[str, Value]](), float(values[name])
-                while (moved := _within(knob, factor * rate)) != rate:
+                low, high = float(knob.low or 0.0), float(knob.high or math.inf)
+                while (moved := knob.fit(min(max(factor * rate, low), high))) != rate:
                     line.append({name: moved})
                     rate = moved
                 if line:
@@ -146,14 +146,6 @@ def _rates(bench: Bench) -> Turns:
         yield from _others(bench, values, "optimizer")
 
     return turns
-
-
-def _within(knob: OwnKnob, value: float) -> float:
-    return knob.fit(min(max(value, float(knob.low or value)), float(knob.high or value)))
-
-
-def _choices(bench: Bench, role: str) -> Turns:
-    return lambda config: _others(bench, values_of(bench.knobs, config), role)
 
 
 def _others(bench: Bench, values: Mapping[str, Value], role: str) -> Iterator[Turn]:

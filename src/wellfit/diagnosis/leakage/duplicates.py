@@ -100,7 +100,10 @@ def compared_columns(*parts: Rows) -> tuple[int, ...]:
 
 def _tell_apart(features: Features, places: Sequence[int], values: Floats) -> bool:
     """Return True if chance alone would hardly make rows equal in these columns."""
-    chances = {place: _chance_of_equal(values[:, place]) for place in places}
+    chances = {}  # that two rows have the same value, where missing counts as a value
+    for place in places:
+        counts = np.unique(values[:, place], return_counts=True)[1]
+        chances[place] = float(((counts / max(len(values), 1)) ** 2).sum())
     numbers = [chances[place] for place in places if features.columns[place].kind != "category"]
     # Categories may follow from one another, so that only one of them counts.
     category = min((chances[place] for place in places if features.columns[place].kind == "category"), default=1.0)
@@ -112,12 +115,6 @@ def _numbers_rows(parts: Sequence[Features], place: int) -> bool:
     if parts[0].columns[place].kind == "category" or (values != np.round(values)).any():
         return False
     return len(np.unique(values)) >= DIFFERENT * len(values)
-
-
-def _chance_of_equal(values: Floats) -> float:
-    """Return the probability that two rows have the same value, where missing counts as a value."""
-    counts = np.unique(values, return_counts=True)[1]
-    return float(((counts / max(len(values), 1)) ** 2).sum())
 
 
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
