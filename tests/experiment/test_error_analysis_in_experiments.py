@@ -81,6 +81,16 @@ def _status(experiment, code):
     return next(each.status for each in experiment.diagnose().findings if each.code == code)
 
 
+def test_the_report_has_the_tags_of_its_network(experiment):
+    shown = wf.errors(experiment).listing["row"].to_pylist()
+    wf.errors(experiment, tags={shown[0]: ["near the border"]})
+    assert "near the border: 100" in experiment.folder.report.read_text()
+    assert "near the border" not in wf.report(experiment, redact=True).read_text()
+    assert "near the border" in _call("show", experiment.path, "--full")
+    wf.train(experiment, wf.Config(optimization=wf.Optimization(epochs=12)))
+    assert "near the border" not in wf.report(experiment).read_text()  # they were the errors of another network
+
+
 def test_nothing_is_trained_yet(tmp_path):
     wf.split(_table(), target="answer", out=tmp_path / "e.wellfit")
     with pytest.raises(wf.Refusal, match="trained network"):

@@ -44,9 +44,10 @@ def errors(*, session: Session, source: Path, out: Path | None, **options: Any) 
     rows up to the last one with a tag count as looked at. --tags reads them.
     """
     import wellfit as wf
+    from wellfit.reports.errors import errors_text
 
     found = wf.errors(source, **given(options))
-    text = found.text(session.width)
+    text = errors_text(found, session.width)
     if out is not None:
         text += f"\n{found.write(out):,} errors are in {out}: fill in the column tags, then pass it with --tags."
     elif not found.seen and found.errors:

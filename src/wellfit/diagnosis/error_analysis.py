@@ -7,9 +7,8 @@ Machine Learning Yearning, chapters 13 to 19).
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.csv
 from scipy import special
 
 from wellfit.base.files import write_whole
+from wellfit.base.rendering import Rendered
 from wellfit.base.serialize import OMITTED, Record
 from wellfit.base.typing import Booleans, Floats, Integers, Json
 from wellfit.diagnosis.eyeball import draw_eyeball
@@ -25,7 +25,6 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.label_noise import FEWEST_ROWS
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.records.goals import Goal, default_goal
-from wellfit.records.units import Unit
 from wellfit.stats.intervals import (
     LEVEL,
     Estimate,
@@ -167,15 +166,11 @@ class Confusion(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorAnalysis(Record):
-    """What a model gets wrong; `print` shows it."""
+class ErrorShares(Record):
+    """The kinds of errors that a model makes, as far as they are kept and reported."""
 
-    goal: Goal = field(metadata=OMITTED)
-    rows: tuple[ErrorRow, ...]
-    """The most wrong rows of the eyeball, the worst first."""
-    unsure: tuple[ErrorRow, ...]
-    """Its rows with the smallest distance between the two largest probabilities."""
     tags: Mapping[str, Ceiling]
+    """Those of the highest ceiling first."""
     errors: int
     """Errors in the eyeball; for values, its rows."""
     seen: int
@@ -187,9 +182,25 @@ class ErrorAnalysis(Record):
     """The dev loss on the rows to look at."""
     blackbox: Estimate | None
     """The dev loss on the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorAnalysis(Rendered, ErrorShares):
+    """What a model gets wrong; `print` shows it."""
+
+    goal: Goal = field(metadata=OMITTED)
+    rows: tuple[ErrorRow, ...]
+    """The most wrong rows of the eyeball, the worst first."""
+    unsure: tuple[ErrorRow, ...]
+    """Its rows with the smallest distance between the two largest probabilities."""
     finding: Finding | None = None
     listing: pa.Table = field(repr=False, metadata=OMITTED)
     """All errors of the eyeball in the order in which they are to be looked at, with their columns."""
+
+    @property
+    def shares(self) -> ErrorShares:
+        """The kinds of errors alone."""
+        return ErrorShares(**{each.name: getattr(self, each.name) for each in fields(ErrorShares)})
 
     def to_json(self) -> Json:
         """Return the object that `errors --json` prints."""
@@ -214,14 +225,6 @@ class ErrorAnalysis(Record):
     def to_frame(self) -> pa.Table:
         """Return the errors of the eyeball as an Arrow table, as `write` writes them."""
         return self.listing
-
-    def text(self, width: int = 100) -> str:
-        """Return the analysis in lines of at most `width` columns."""
-        lines = [(line, " " * (len(line) - len(line.lstrip()) + 2)) for line in _lines(self)]
-        return "\n".join(textwrap.fill(line, width, subsequent_indent=indent) for line, indent in lines)
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 def analysis_of(
@@ -431,53 +434,3 @@ def require_rows(tags: Mapping[int, Sequence[str]], known: Iterable[int]) -> Non
             found=f"row {strange[0]}, which is not among the {len(shown):,} rows of the eyeball",
             remedy="Remove it, or write the errors again with --out",
         )
-
-
-def _lines(found: ErrorAnalysis) -> Iterator[str]:
-    unit, noun = Unit(found.goal), "errors" if found.goal.counts_rows else "rows"
-    own = found.eyeball
-    yield (
-        f"To look at (eyeball): {own.rows:,} dev rows with {found.errors:,} {noun}; {unit.noun} {unit.show(own.value)} "
-        f"({unit.interval(own)})."
-    )
-    if found.blackbox is not None:
-        rest = found.blackbox
-        yield (
-            f"Not to be looked at (blackbox): {rest.rows:,} dev rows; {unit.noun} {unit.show(rest.value)} "
-            f"({unit.interval(rest)})."
-        )
-    if found.finding is not None and found.finding.status == "fired":
-        yield f"{found.finding.code} {found.finding.title}: {found.finding.evidence} {found.finding.remedy}"
-    yield from _row_lines("Most wrong", found.rows)
-    yield from _row_lines("Least sure", found.unsure[:MOST])
-    if found.confusions:
-        said = "; ".join(f"{each.y} for {each.prediction} ({each.rows})" for each in found.confusions)
-        yield f"Classes most often taken for another one (dev rows): {said}."
-    if found.classes:
-        said = "; ".join(
-            f"{name}: {unit.show(each.value)} of {each.rows:,} rows" for name, each in found.classes.items()
-        )
-        yield f"Worst classes: {said}."
-    yield from _tag_lines(found, unit)
-
-
-def _row_lines(title: str, rows: Sequence[ErrorRow]) -> Iterator[str]:
-    if not rows:
-        return
-    yield f"{title}:"
-    for each in rows:
-        tags = f"  [{', '.join(each.tags)}]" if each.tags else ""
-        yield f"  row {each.row:<7} {each.y}, predicted {each.prediction}{tags}"
-
-
-def _tag_lines(found: ErrorAnalysis, unit: Unit) -> Iterator[str]:
-    what = "errors" if found.goal.counts_rows else "squared error"
-    if found.seen:
-        yield f"Looked at: the first {found.seen:,} of {found.errors:,}, up to the last one with a tag."
-    for name, each in found.tags.items():
-        limits = f"{100 * each.low:.0f} to {100 * each.high:.0f} %"
-        said = f"  {name}: {100 * each.share:.0f} % of the {what} ({limits}, {each.rows} rows)"
-        if found.goal.counts_rows:
-            limits = f"{100 * each.ceiling_low:.1f} to {100 * each.ceiling_high:.1f}"
-            said += f"; fixing all of it wins at most {unit.gap(each.ceiling)} ({limits})"
-        yield f"{said}."

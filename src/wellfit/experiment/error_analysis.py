@@ -14,8 +14,8 @@ from wellfit.experiment.workspace import Workspace
 from wellfit.journal.store import Entry
 from wellfit.records.outcome import Outcome
 
-EYEBALL, TAGS = "eyeball", "tags"
-"""The kinds of entries: the rows to look at with the network of that time, and tags by row."""
+EYEBALL, TAGS, ERRORS = "eyeball", "tags", "errors"
+"""The kinds of entries: the rows to look at with the network of that time, tags by row, and what came of them."""
 
 
 def analysed(
@@ -43,15 +43,17 @@ def analysed(
         seed = workspace.split.seed
         chosen = draw_eyeball(len(model.target), error=model.rate, groups=model.groups, size=eyeball, seed=seed)
     require_rows(tags or {}, (chosen + 1).tolist())
-    if drawn is None or tags is not None:
-        with workspace.writing("errors") as journal:
-            if drawn is None:
-                journal.append(EYEBALL, {"rows": chosen.tolist(), "identity": network.identity})
-            if tags is not None:
-                journal.append(TAGS, {"tags": {str(row): list(names) for row, names in tags.items()}})
-    looked = looked_at(workspace, network)
-    found = None if looked is None else eyeball_ahead(goal=workspace.goal, looked=looked)
-    return analyse(model, eyeball=chosen, tags=tags_of(workspace.entries()), rows=rows, finding=found)
+    with workspace.writing("errors") if drawn is None or tags is not None else workspace.reading() as journal:
+        if drawn is None:
+            journal.append(EYEBALL, {"rows": chosen.tolist(), "identity": network.identity})
+        if tags is not None:
+            journal.append(TAGS, {"tags": {str(row): list(names) for row, names in tags.items()}})
+        looked = looked_at(workspace, network)
+        found = None if looked is None else eyeball_ahead(goal=workspace.goal, looked=looked)
+        analysis = analyse(model, eyeball=chosen, tags=tags_of(journal.entries()), rows=rows, finding=found)
+        if drawn is None or tags is not None:
+            journal.append(ERRORS, {"identity": network.identity, **analysis.shares.to_json()})
+    return analysis
 
 
 def drawn_eyeball(entries: Iterable[Entry]) -> Integers | None:

@@ -319,7 +319,10 @@ class Experiment(Rendered):
             Refusal: when nothing has been trained yet, or another number of rows was drawn before.
             BadInput: a tag belongs to a row that was not shown, or `eyeball` is more than half of dev.
         """
-        return analysed(self.workspace, tags=tags, eyeball=eyeball, rows=rows)
+        found = analysed(self.workspace, tags=tags, eyeball=eyeball, rows=rows)
+        if tags is not None:
+            self.report()
+        return found
 
     def views(self, views: int = 8) -> Views:
         """Measure the gain and the cost of averaging several views of each dev picture (test-time augmentation).

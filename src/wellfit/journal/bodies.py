@@ -31,6 +31,7 @@ FIELDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "step": _STEP,
     "eyeball": {"rows": list, "identity": str},
     "tags": {"tags": dict},
+    "errors": {"identity": str, "tags": dict, "eyeball": dict},
     "finish": {"sentence": str, "reason": str},
     "opening": {"identity": str, "opening": int, "certified": bool, "error": dict, "receipt": str},
 }

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from wellfit.diagnosis.findings import EXPLAINED, topic_of
 from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.records.goals import default_goal
 from wellfit.records.knobs import KNOBS, OTHER_REGULARIZERS
 from wellfit.records.units import Unit, knob, plain, punctuated, seconds, typeset
 from wellfit.reports import sentences, verdict
@@ -35,6 +36,7 @@ from wellfit.reports.charts import (
     measure_panel,
     trade_off_chart,
 )
+from wellfit.reports.errors import shares_lines
 from wellfit.reports.records import PARTS, Diagnosed, Network, Summary
 from wellfit.reports.redact import redacted
 from wellfit.reports.sweep_card import (
@@ -91,6 +93,8 @@ def _environment(unit: Unit) -> Environment:
         say=sentences,
         unit=unit,
         question=sentences.QUESTIONS,
+        shares_lines=shares_lines,
+        counted=Unit(default_goal(unit.goal.task)),
         parts=PARTS,
     )
     return environment

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wellfit.base.typing import Part
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.error_analysis import ErrorShares
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.prescribe import Prescribed
@@ -293,6 +294,8 @@ class Summary:
     temperature: Temperature | None
     pictures: PictureSheet | None
     again: Reproduction | None
+    errors: ErrorShares | None = None
+    """The kinds of errors of the network that represents the experiment, if anybody looked at them."""
     headline: str = ""
     remarks: tuple[str, ...] = ()
 

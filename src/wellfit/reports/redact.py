@@ -14,7 +14,7 @@ MARK = "[category]"
 
 
 def redacted(summary: Summary) -> Summary:
-    """Return the same numbers without class labels, folders and pictures, also in sentences; column names stay."""
+    """Return the same numbers without class labels, tags, folders and pictures, also in sentences; columns stay."""
     if summary.split is None:
         return summary
     mark = partial(_pattern(summary.split.classes).sub, MARK)
@@ -32,6 +32,7 @@ def redacted(summary: Summary) -> Summary:
         finished=mark(summary.finished),
         again=summary.again and _reproduction(summary.again),
         pictures=None,
+        errors=None,
     )
 
 

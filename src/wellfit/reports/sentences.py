@@ -21,6 +21,7 @@ QUESTIONS = {
     "knobs": "What did we change?",
     "trade": "What did regularization cost, and what did it gain?",
     "others": "Would another method do better?",
+    "errors": "Which rows does it get wrong?",
     "findings": "What was checked?",
     "next": "What next?",
     "steps": "What was expected of each step, and what was the result?",

@@ -14,8 +14,10 @@ from markupsafe import Markup
 
 from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
+from wellfit.diagnosis.error_analysis import ErrorAnalysis
 from wellfit.records.units import Unit
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
+from wellfit.reports.errors import errors_text
 from wellfit.reports.html import render_html
 from wellfit.reports.junit import render_junit
 from wellfit.reports.markdown import render_markdown
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment
     from wellfit.sweeps.search import Sweep
 
-    Result = Diagnosis | DataDiagnosis | Sweep | Experiment
+    Result = Diagnosis | DataDiagnosis | ErrorAnalysis | Sweep | Experiment
 
 MOST_BYTES = 15_000
 """Largest HTML: notebooks are kept in version control."""
@@ -43,6 +45,8 @@ def text_of(result: Result) -> str:
     """Return the result as `print` shows it."""
     if isinstance(result, DataDiagnosis):
         return f"{result.headline}\n\n{findings_text(result.findings)}"
+    if isinstance(result, ErrorAnalysis):
+        return errors_text(result)
     if isinstance(result, Diagnosis):
         return diagnosis_text(result)
     from wellfit.sweeps.search import Sweep  # it imports the training code: only here, where something was trained
@@ -55,7 +59,7 @@ def text_of(result: Result) -> str:
 def bundle_of(result: Result) -> Bundle:
     """Return a dict from MIME type to the result as a notebook shows it."""
     plain = text_of(result)
-    if isinstance(result, DataDiagnosis):
+    if isinstance(result, DataDiagnosis | ErrorAnalysis):
         return {"text/plain": plain}
     if isinstance(result, Diagnosis):
         return diagnosis_bundle(result, plain=plain)

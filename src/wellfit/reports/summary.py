@@ -16,6 +16,7 @@ from pathlib import PurePath
 
 from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.error_analysis import ErrorShares
 from wellfit.diagnosis.gaps import gaps_from, measure
 from wellfit.journal.history import History
 from wellfit.opening import Opening
@@ -83,8 +84,14 @@ def summarize(history: History) -> Summary:
         temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,
         pictures=picture_sheet(history.last("pictures"), curve=history.last("more data")),
         again=_reproduction(history, split, unit.goal) if split else None,
+        errors=_errors(history, best),
     )
     return replace(numbers, headline=headline(numbers), remarks=tuple(remarks(numbers)))
+
+
+def _errors(history: History, best: Network | None) -> ErrorShares | None:
+    body = history.of_network("errors", best.identity) if best else {}
+    return ErrorShares.from_json(body) if body else None
 
 
 def _network(body: Json) -> Network:

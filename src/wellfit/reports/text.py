@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, topic_of
 from wellfit.diagnosis.prescribe import is_cut_short as training_cut_short
+from wellfit.records.goals import default_goal
 from wellfit.records.units import Unit, punctuated, seconds, typeset
+from wellfit.reports.errors import shares_lines
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -240,6 +242,7 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
     yield from _sweeps(summary)
     yield from _trade(summary)
     yield from _others(summary)
+    yield from _errors_by_kind(summary)
     yield from _split(summary)
     yield from _findings(summary) if whole else ()
     told = list(next_steps(summary))
@@ -427,6 +430,12 @@ def _others(summary: Summary) -> Iterator[RenderableType]:
     ]
     yield _heading(QUESTIONS["others"])
     yield _table([unit.noun, "dev", "95% interval", *(["test"] if opened else [])], rows)
+
+
+def _errors_by_kind(summary: Summary) -> Iterator[RenderableType]:
+    if summary.errors is not None:
+        yield _heading(QUESTIONS["errors"])
+        yield from shares_lines(summary.errors, Unit(default_goal(summary.unit.goal.task)))
 
 
 def _split(summary: Summary) -> Iterator[RenderableType]:
