@@ -14,6 +14,8 @@ import wellfit as wf
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.journal.store import open_journal
 from wellfit.records.config import Config
+from wellfit.records.units import seconds
+from wellfit.reports.text import render_text
 
 BUDGET = "2500updates"
 
@@ -46,6 +48,16 @@ def test_the_result_is_the_json_that_scripts_rely_on(finished):
     assert body["best"]["network"]["widths"]
     assert body["sentence"].endswith(".")
     assert Path(body["report"]).stat().st_size < 1_000_000
+
+
+def test_the_result_tells_where_its_time_went(finished):
+    body, trained = finished.to_json(), [entry.body for entry in finished.entries() if entry.kind == "training"]
+    time = body["time"]
+    assert time["result"] + time["others"] == pytest.approx(sum(each["seconds"] for each in trained))
+    assert time["result"] > 0
+    assert 0 < time["reading"] + time["references"] < body["seconds"]
+    assert time["rest"] >= 0
+    assert f"reading {seconds(time['reading'])}, reference models" in " ".join(render_text(finished.summary()).split())
 
 
 def test_the_network_beats_the_dummy_by_far(finished):

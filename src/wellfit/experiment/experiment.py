@@ -430,7 +430,7 @@ class Experiment(Rendered):
             "temperature": {name: temperature[name] for name in TEMPERATURE_FIELDS} if temperature else None,
             "references": {name: goal.score_of(value) for name, value in references.items()},
             "test": goal.in_unit(Estimate.from_json(test)).to_json() if test else None,
-            **{name: finish.get(name) for name in ("stop", "reason", "sentence", "seconds")},
+            **{name: finish.get(name) for name in ("stop", "reason", "sentence", "seconds", "time")},
         }
 
     def _base(self) -> Config:

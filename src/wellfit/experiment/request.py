@@ -139,10 +139,14 @@ def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:
         if entry.kind == "session":
             total += (last - started).total_seconds() if started and last else 0.0
             before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
-            counts = entry.body["command"] == "run" and _path(entry.body.get("asked", {})) == _path(asked)
-            started = at - before if counts else None
+            started = at - before if is_of_run(entry.body, asked) else None
         last = at
     return total + ((last - started).total_seconds() if started and last else 0.0)
+
+
+def is_of_run(session: Json, asked: Json) -> bool:
+    """Return True if a session belongs to the run with these options, or is one that it continues."""
+    return bool(session["command"] == "run" and _path(session.get("asked", {})) == _path(asked))
 
 
 def _path(asked: Json) -> tuple[str | None, str | None]:

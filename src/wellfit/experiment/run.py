@@ -13,6 +13,7 @@ from wellfit.experiment.labels import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data
 from wellfit.experiment.prepared import fitted_references, keep_rows, require_kept
 from wellfit.experiment.request import RunRequest, augmentation_for, last_plan, seconds_spent
+from wellfit.experiment.time_spent import time_spent
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import CANDIDATE
 from wellfit.journal.store import Journal
@@ -102,7 +103,7 @@ def _run(
             estimates=workspace.estimates,
         )
         state = follow(run, config, request.rules)
-    _close(workspace, request, state=state, run=run)
+    _close(workspace, request, state=state, run=run, workers=budget.workers)
 
 
 def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Json:
@@ -128,7 +129,7 @@ def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
     return replace(first, augmentation=augmentation_for(schema, request.augment)) if shape else first
 
 
-def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run: RunContext) -> None:
+def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run: RunContext, workers: int) -> None:
     """Set the temperature, estimate the gain from more data, diagnose, propose the network, and journal the end."""
     if state.outcome.members:
         workspace.keep(state.outcome)
@@ -148,7 +149,19 @@ def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run
     # One remedy that did not help leaves the experiment's network as it is, even an ensemble that it began from.
     if only is None or outcome.identity != state.first.identity or not workspace.entries(CANDIDATE):
         workspace.propose(outcome, by="run")
-    run.recall("finish", "end", lambda: ending(state, run=run, rules=request.rules, findings=findings, priced=priced))
+
+    def end() -> Json:
+        ended = ending(state, run=run, rules=request.rules, findings=findings, priced=priced)
+        time = time_spent(
+            workspace.entries(),
+            asked=request.asked,
+            result={outcome.identity, *outcome.members},
+            seconds=ended["seconds"],
+            workers=workers,
+        )
+        return {**ended, "time": time.to_json()}
+
+    run.recall("finish", "end", end)
 
 
 def propose_average(workspace: Workspace, found: Sweep) -> None:

@@ -17,6 +17,7 @@ from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.opening import Opening
 from wellfit.records.outcome import Outcome
+from wellfit.records.time_spent import TimeSpent
 from wellfit.records.units import Unit, knob, spread
 from wellfit.reports.fits import FitTable
 from wellfit.reports.sweep_card import SweepCard, keeps_text, other_regularizers
@@ -287,6 +288,8 @@ class Summary:
     stop: str
     """Code of the reason why the run ended; "" if it has not."""
     finished: str
+    time: TimeSpent | None
+    """Where the time of the run went; None before its end, and for a journal from before this was recorded."""
     openings: tuple[Opening, ...]
     """Openings that measured the network that represents the experiment."""
     elsewhere: tuple[Opening, ...]

@@ -22,6 +22,7 @@ from wellfit.journal.history import History
 from wellfit.opening import Opening
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
+from wellfit.records.time_spent import TimeSpent
 from wellfit.records.units import Unit, knob, typeset
 from wellfit.reports.boards import data_board, knob_boards, trade_rows
 from wellfit.reports.fits import fit_table
@@ -79,6 +80,7 @@ def summarize(history: History) -> Summary:
         budget=str(history.asked.get("budget") or ""),
         stop=history.last("finish").get("stop", ""),
         finished=typeset(history.last("finish").get("sentence", "")),
+        time=TimeSpent.from_json(time) if (time := history.last("finish").get("time")) else None,
         openings=own,
         elsewhere=elsewhere,
         temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,

@@ -253,6 +253,7 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
         # The reason why the run stopped comes last: a sentence that a manager understands.
         yield _heading(QUESTIONS["end"])
         yield summary.finished
+        yield from [summary.time.sentence] if summary.time else []
 
 
 def _diagnosis_blocks(diagnosis: Diagnosis) -> Iterator[RenderableType]:
