@@ -356,7 +356,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         workspace = find_or_make(
             data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data
         )
-    written = workspace.folder.settings.csv_format
+    written = workspace.folder.settings.csv_format.for_later
     more = None if more_data is None else added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)

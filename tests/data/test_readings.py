@@ -137,7 +137,8 @@ def test_points_between_thousands_beside_whole_numbers():
     assert read(GERMAN, other=["0.5", "1.25", "2", "3", "4"])[0].to_pylist() == [2.79, 818, 1.45, 0, 12.3]
     values, reading = read(GERMAN)
     assert values.to_pylist() == [2.79, 818, 1.45, 0, 12.3]
-    assert "--thousands ." in reading.why
+    assert "--types it=number-comma" in reading.why
+    assert read(GERMAN, wishes=Wishes(types={"it": "number-comma"}))[0].to_pylist() == [2790, 818, 1450, 0, 12_300]
 
 
 def test_many_points_before_three_digits_beside_whole_numbers_are_between_thousands():
@@ -145,7 +146,8 @@ def test_many_points_before_three_digits_beside_whole_numbers_are_between_thousa
     texts = [f"{number:,}".replace(",", ".") for number in numbers]
     values, reading = read(texts)
     assert values.to_pylist() == numbers
-    assert "override with --decimal" in reading.why
+    assert "--types it=number-point" in reading.why
+    assert read(texts, wishes=Wishes(types={"it": "number-point"}))[0].to_pylist() == [float(text) for text in texts]
     assert read([f"{text} €" for text in texts])[0].to_pylist() == numbers
     assert read(texts, wishes=Wishes(decimal="."))[0].to_pylist() == [float(text) for text in texts]
 
@@ -161,6 +163,36 @@ def test_fractions_with_three_digits_stay_fractions(seed):
 def test_signs_can_be_said():
     assert read(["1,234", "2,345"], wishes=Wishes(decimal=","))[0].to_pylist() == [1.234, 2.345]
     assert read(["1.234", "2.345"], wishes=Wishes(thousands="."))[0].to_pylist() == [1234, 2345]
+
+
+OTHERS = {  # columns beside one to which the sign that is passed belongs
+    "whole-numbers": (["7", "36"], [7, 36]),
+    "points": (["7.63", "0.5"], [7.63, 0.5]),
+    "american-money": (["$1,234.50", "$7.00"], [1234.5, 7]),
+    "negative": (["-7", "+36"], [-7, 36]),
+}
+ALL_COLUMNS = {"decimal": Wishes(decimal=","), "thousands": Wishes(thousands="."), "point": Wishes(decimal=".")}
+
+
+@pytest.mark.parametrize("wishes", ALL_COLUMNS.values(), ids=ALL_COLUMNS)
+@pytest.mark.parametrize(("texts", "numbers"), OTHERS.values(), ids=OTHERS)
+def test_signs_that_are_said_make_no_text_of_other_columns(texts, numbers, wishes):
+    values, reading = read(texts, wishes=wishes)
+    assert values.to_pylist() == numbers
+    fits = all(text.lstrip("+-").isdigit() for text in texts) or wishes.decimal == "."
+    assert ("do not fit" in (reading or Reading()).why) == (not fits)
+
+
+def test_a_sign_said_for_one_column_precedes_that_for_all():
+    frame = pa.table({"a": ["1.234", "2.345"], "b": ["1.234", "2.345"]})
+    found, _ = read_columns(frame, Wishes(types={"a": "number-point"}, decimal=",", thousands="."))
+    assert found.to_pydict() == {"a": [1.234, 2.345], "b": [1234, 2345]}
+
+
+def test_the_option_in_a_reason_can_be_typed():
+    texts = [f"2020-{month:02d}" for month in range(1, 13)]
+    _, readings = read_columns(pa.table({"my month": texts}), Wishes())
+    assert "--types 'my month'=date" in readings["my month"].why
 
 
 DATES = {

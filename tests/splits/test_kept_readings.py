@@ -165,6 +165,26 @@ def test_a_file_without_header_stays_one(tmp_path):
     assert fit_preparation(split.train, split.schema).transform(batch, with_target=False).rows == 2
 
 
+def test_a_sign_for_all_columns_is_kept_column_by_column(tmp_path):
+    rows = range(60)
+    frame = pd.DataFrame(
+        {
+            "count": [row * 7 % 50 for row in rows],
+            "point": [f"{row / 8:.3f}" for row in rows],
+            "comma": [f"{row / 8:.3f}".replace(".", ",") for row in rows],
+            "y": ["a", "b"] * 30,
+        }
+    )
+    frame.to_csv(tmp_path / "data.csv", index=False, sep=";")
+    said = {"decimal": ",", "types": {"point": "number-point"}}
+    folder = wf.split(tmp_path / "data.csv", target="y", out=tmp_path / "it.wellfit", **said).folder
+    wf.train(folder, wf.Config(optimization=wf.Optimization(epochs=1)))
+    assert wf.predict(folder, tmp_path / "data.csv", out=tmp_path / "found.csv") == len(frame)
+    found = pa.concat_tables(read_batches(tmp_path / "data.csv", schema=load_split(folder).schema))
+    eighths = [row / 8 for row in rows]
+    assert found.to_pydict() == {"count": frame["count"].tolist(), "point": eighths, "comma": eighths}
+
+
 def test_what_is_said_later_goes_before(split, tmp_path):
     (tmp_path / "new.csv").write_text("sold;price;code\n12/31/2023;$1.000,50;001\n12/31/2023;gone;002\n")
     said = CsvFormat(decimal=",", thousands=".", missing="gone")

@@ -61,8 +61,14 @@ def format_options(function: Callback) -> Callback:
     return all_of(
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
-        click.option("--decimal", metavar="SIGN", help="Decimal sign of numbers in text.  [default: detected]"),
-        click.option("--thousands", metavar="SIGN", help="Sign that separates thousands in text.  [default: detected]"),
+        click.option(
+            "--decimal", metavar="SIGN", help="Decimal sign in all columns of text that it fits.  [default: detected]"
+        ),
+        click.option(
+            "--thousands",
+            metavar="SIGN",
+            help="Sign between thousands in all columns of text that it fits.  [default: detected]",
+        ),
         click.option(
             "--encoding", metavar="NAME", help="Encoding of a CSV file, such as latin-1.  [default: detected]"
         ),
@@ -96,7 +102,7 @@ def _reading_options(function: Callback) -> Callback:
             "--types",
             metavar="COL=KIND,...",
             help="Types of columns: number, category, boolean or date; date-dmy, date-mdy or date-ymd sets the order "
-            "of a date.  [default: detected]",
+            "of a date, number-comma or number-point the decimal sign.  [default: detected]",
         ),
         click.option(
             "--spellings",

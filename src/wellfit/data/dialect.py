@@ -103,6 +103,11 @@ class CsvFormat(Record):
         """Words for a missing value in a text file."""
         return Missing(MISSING_WORDS) if self.missing is None else Missing(tuple(self.missing), asked=True)
 
+    @property
+    def for_later(self) -> CsvFormat:
+        """The format of later files; signs of numbers are known column by column since the split."""
+        return replace(self, decimal=None, thousands=None)
+
 
 DETECTED = CsvFormat()
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 POINT, COMMA = ".", ","
+DECIMALS = {"point": POINT, "comma": COMMA}
+"""Decimal signs by the names that --types has for them."""
 # Amounts of money have one of these before or after the number.
 _CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
 _MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
@@ -93,7 +95,7 @@ def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: st
         for group in ("", *_GROUPS)
         if (not group or group in present)
         and point not in (group, thousands)
-        and (point == POINT or point in present or group)
+        and (point in (POINT, decimal) or point in present or group or thousands == POINT)
         and decimal in (None, point)
         and (not thousands or group in ("", thousands))
     ]

@@ -23,6 +23,7 @@ from wellfit.data.dialect import BLANKS, DETECTED, CsvFormat, Dialect, detect_di
 from wellfit.data.frames import checked, column_names, normalized, require_unique, table_of_frame
 from wellfit.data.hashing import row_hashes
 from wellfit.data.missing import IN_FRAMES, Missing
+from wellfit.data.numerals import DECIMALS
 from wellfit.data.readings import Reading, Unlike, Wishes, read_as, read_columns
 from wellfit.data.schema import Column, Schema, require_columns, with_merged_classes
 from wellfit.exceptions import BadInput
@@ -123,13 +124,12 @@ def as_split(
 ) -> pa.Table:
     """Read columns as they were read at the split; words for missing values and signs passed now prevail."""
     missing = schema.missing if csv_format.missing is None else csv_format.missing_words
-    signs = {sign: value for sign in ("decimal", "thousands") if (value := getattr(csv_format, sign)) is not None}
     known = {column.name: column for column in schema.columns if column.role not in ("dropped", "picture")}
     columns = []
     for name, values in zip(frame.column_names, frame.columns, strict=True):
         if name in known:
             column = known[name]
-            reading = replace(column.reading, **signs) if column.stored in ("integer", "float") else column.reading
+            reading = _signed(column.reading, csv_format) if column.stored in ("integer", "float") else column.reading
             try:
                 read = read_as(values, stored=column.stored, reading=reading, missing=missing)
             except Unlike as error:
@@ -138,6 +138,15 @@ def as_split(
         else:
             columns.append(values)
     return with_merged_classes(pa.table(columns, names=frame.column_names), schema)
+
+
+def _signed(reading: Reading, csv_format: CsvFormat) -> Reading:
+    """Return the reading of numbers with the signs that were passed; a sign kept from the split gives way to them."""
+    decimal = csv_format.decimal or reading.decimal
+    if decimal == csv_format.thousands:
+        decimal = next(sign for sign in DECIMALS.values() if sign != decimal)
+    thousands = csv_format.thousands or ("" if reading.thousands == decimal else reading.thousands)
+    return replace(reading, decimal=decimal, thousands=thousands)
 
 
 def _unlike(error: Unlike, *, column: Column, rows: RowsOf) -> BadInput:

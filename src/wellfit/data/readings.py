@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from wellfit.data.moments import (
 )
 from wellfit.data.numerals import (
     COMMA,
+    DECIMALS,
     PLAIN,
     POINT,
     Signs,
@@ -39,7 +41,16 @@ from wellfit.data.numerals import (
     signs_that_fit,
     without_unit,
 )
-from wellfit.data.reasons import ALTHOUGH, few_strays, odd_numbers, why_dates, why_footer, why_odd, why_text
+from wellfit.data.reasons import (
+    ALTHOUGH,
+    COLUMN_OPTION,
+    few_strays,
+    odd_numbers,
+    why_dates,
+    why_footer,
+    why_odd,
+    why_text,
+)
 from wellfit.exceptions import BadInput
 
 LEADING_ZEROS = "codes: leading zeros"
@@ -96,7 +107,8 @@ class Reading(Record):
 class Wishes:
     """The user's options for single columns and for all numbers.
 
-    `types` maps a column to its kind, or to a date with its order ("date-dmy"); `dates` names the columns that are
+    `types` maps a column to its kind, to a date with its order ("date-dmy"), or to numbers with their decimal sign
+    ("number-comma"), which precedes `decimal` and `thousands`; `dates` names the columns that are
     dates if they can be.
     """
 
@@ -144,7 +156,9 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
         if one.open:
             found[name] = _decided(frame.column(name), wishes, name=name, evidence=evidence)
     typed = pa.table([one.values for one in found.values()], names=frame.column_names)
-    readings = {name: _with_oddities(one, kind=wishes.types.get(name, "")) for name, one in found.items()}
+    readings = {
+        name: _naming(name, _with_oddities(one, kind=wishes.types.get(name, ""))) for name, one in found.items()
+    }
     return typed, {name: reading for name, reading in readings.items() if reading != Reading()}
 
 
@@ -160,6 +174,11 @@ def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
         odd = odd_numbers(found.values)
         said = why_odd(found.values, odd) if odd else why_dates(found.values) if stored == "integer" else ""
     return replace(found.reading, why="; ".join(filter(None, (found.reading.why, said))), odd=odd)
+
+
+def _naming(name: str, reading: Reading) -> Reading:
+    """Return the reading with the column's name in the options that it mentions."""
+    return replace(reading, why=reading.why.replace(COLUMN_OPTION, f"--types {shlex.quote(name)}="))
 
 
 def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:
@@ -189,7 +208,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     elif kind == "boolean":
         found = _as_truth(cells, words=_ANY_TRUTH)
     elif kind == "number":
-        found = _as_numbers(cells, wishes, evidence=evidence)
+        signs = {"decimal": DECIMALS[order], "thousands": None} if order else {}
+        found = _as_numbers(cells, replace(wishes, **signs), evidence=evidence)
     # A column that does not fit the requested type stays text: its user reports the value that is wrong.
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why="asked" if kind == "category" else ""))
 
@@ -206,6 +226,7 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
         return ReadColumn(pa.chunked_array([whole[0]]), Reading(missing=whole[1], why=codes))
     found = (
         _as_numbers(cells, wishes, evidence=evidence)
+        or _as_numbers_of_its_own(cells, wishes, evidence=evidence)
         or _as_truth(cells, words=_TRUTH)
         or _as_dates(cells, evidence=evidence)
         or _as_clock(cells)
@@ -298,12 +319,23 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
         thousands=signs.thousands,
         unit=bare.unit,
     )
-    why = _told_numbers(reading, is_open=is_open and not evidence.decimal)
     values = pa.chunked_array([numbers_in(bare.texts, signs)])
     fractions = bool(pc.any(pc.match_substring(present, signs.decimal)).as_py())
+    why = _told_numbers(reading, fractions=fractions, is_open=is_open and not evidence.decimal)
     return ReadColumn(
         values, replace(reading, why=why), open=is_open, shows=signs.decimal if fractions and not is_open else ""
     )
+
+
+def _as_numbers_of_its_own(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn | None:
+    """Read numbers that are written otherwise than `--decimal` and `--thousands` say, which hold for all columns."""
+    if wishes.decimal is None and wishes.thousands is None:
+        return None
+    found = _as_numbers(cells, replace(wishes, decimal=None, thousands=None), evidence=evidence)
+    if found is None:
+        return None
+    said = f"numbers with the decimal sign {found.reading.decimal!r}: the signs that were passed do not fit"
+    return replace(found, reading=replace(found.reading, why=said), shows="")
 
 
 def _plain_numbers(
@@ -316,17 +348,24 @@ def _plain_numbers(
     if points and (evidence.decimal or (COMMA if points == "likely" else POINT)) == COMMA:
         return None
     doubted = points == "likely" or (points and not evidence.decimal)
-    why = "numbers: decimal sign '.', though it may separate thousands; if so, pass --thousands ." if doubted else ""
+    why = f"numbers: decimal sign '.', though it may separate thousands; {_other_sign(POINT)}" if doubted else ""
     shows = POINT if fractions and not points else ""
     reading = Reading(missing=words, why=why)
     return ReadColumn(pa.chunked_array([values]), reading, open=bool(points), shows=shows)
 
 
-def _told_numbers(reading: Reading, *, is_open: bool) -> str:
-    parts = [f"decimal sign {reading.decimal!r}"] if reading.decimal != POINT or is_open else []
+def _other_sign(decimal: str) -> str:
+    """Return the option that reads one column with the other decimal sign."""
+    other = next(name for name, sign in DECIMALS.items() if sign != decimal)
+    return f"if so, pass {COLUMN_OPTION}number-{other}"
+
+
+def _told_numbers(reading: Reading, *, fractions: bool, is_open: bool) -> str:
+    said = reading.decimal != POINT and (fractions or reading.thousands)
+    parts = [f"decimal sign {reading.decimal!r}"] if said or is_open else []
     parts += [f"{reading.thousands!r} between thousands"] if reading.thousands else []
     parts += [f"{reading.unit} removed"] if reading.unit else []
-    other = "; override with --decimal and --thousands" if is_open else ""
+    other = f"; it may be the other way round: {_other_sign(reading.decimal)}" if is_open else ""
     return f"numbers: {', '.join(parts)}{other}" if parts else ""
 
 
@@ -401,8 +440,11 @@ def _chosen(
     present = texts.drop_null()
     sorted_by = [each for each in orders if is_monotone(moments_in(present, order=each, zone=zone))]
     chosen, how = (sorted_by[0], "the rows are sorted in this order") if len(sorted_by) == 1 else (orders[0], "a guess")
-    others = " or ".join(f"date-{each}" for each in orders if each != chosen)
-    return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well (choose with --types)"
+    other, *more = (each for each in orders if each != chosen)
+    others = " and ".join(ORDER_WORDS[each] for each in (other, *more))
+    choice = "".join(f" or date-{each}" for each in more)
+    option = f"{COLUMN_OPTION}date-{other}{choice}"
+    return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well; if so, pass {option}"
 
 
 def with_range(column: pa.ChunkedArray, reading: Reading) -> Reading:

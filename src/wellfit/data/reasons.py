@@ -14,6 +14,8 @@ from wellfit.data.moments import ORDER_WORDS, ORDERS, moments_in, written_dates
 from wellfit.data.numerals import PLAIN, are_numbers, number_text, unit_behind
 
 ALTHOUGH = "text, although"
+COLUMN_OPTION = "--types COLUMN="
+"""The option for one column, in which the name of the column is written later."""
 MOSTLY = 0.8  # from this share of like values on, a column that is still text gets a reason
 _LIKE_A_NUMBER = r"^'?[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
 _LIKE_A_DATE = (
@@ -129,7 +131,7 @@ def _months(known: pa.Array) -> str:
     some = pa.array(_some(known), _TEXT)
     if pc.all(pc.match_substring_regex(some, r"^\d+$")).as_py() or written_dates(some, asked=True) is None:
         return ""
-    return f"{ALTHOUGH} these may be months such as {some[0].as_py()!r}: if so, pass --types COLUMN=date"
+    return f"{ALTHOUGH} these may be months such as {some[0].as_py()!r}: if so, pass {COLUMN_OPTION}date"
 
 
 def like_numbers(texts: pa.Array) -> pa.Array:
@@ -214,7 +216,7 @@ def why_dates(column: pa.ChunkedArray) -> str:
         is_date = bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
     else:
         is_date = any(low / scale >= SINCE and high / scale <= UNTIL for scale in (1, 1000))
-    return f"whole numbers that may be dates, {low} to {high}: if so, pass --types COLUMN=date" if is_date else ""
+    return f"whole numbers that may be dates, {low} to {high}: if so, pass {COLUMN_OPTION}date" if is_date else ""
 
 
 def odd_numbers(column: pa.ChunkedArray) -> tuple[str, ...]:

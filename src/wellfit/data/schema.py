@@ -29,6 +29,7 @@ from wellfit.data.columns import (
 )
 from wellfit.data.missing import Missing, missing_option
 from wellfit.data.moments import ORDERS
+from wellfit.data.numerals import DECIMALS
 from wellfit.data.readings import Reading
 from wellfit.data.reasons import MOSTLY, few_strays, like_numbers, why_text
 from wellfit.exceptions import BadInput
@@ -39,8 +40,9 @@ ClassKind = Literal["string", "integer", "boolean", ""]
 Spellings = Literal["merge", "keep"]
 
 MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: they are more often counts than classes
-TYPES = (*KINDS, *(f"date-{order}" for order in ORDERS))
-"""The types that --types accepts for a column; a date may come with the order of day, month and year."""
+TYPES = (*KINDS, *(f"date-{order}" for order in ORDERS), *(f"number-{name}" for name in DECIMALS))
+"""The types that --types accepts for a column; a date may come with the order of day, month and year, and numbers with
+their decimal sign."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,7 @@ def _asked_task(task: Task | None, kind: str, *, name: str) -> Task | None:
     """Return the task that the user asked for, or that follows from the type passed for the target."""
     if not kind or kind.startswith("date"):
         return task
-    meant: Task = "regression" if kind == "number" else "classification"
+    meant: Task = "regression" if kind.startswith("number") else "classification"
     if task not in (None, meant):
         raise BadInput(
             "the type of the target must fit the task",

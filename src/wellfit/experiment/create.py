@@ -35,7 +35,8 @@ class SplitArguments(TypedDict, total=False):
     """Options for reading and dividing DATA; each is optional.
 
     goal, task, drop, types: what to predict from which columns (types maps a column to number, category, boolean, date,
-    or a date with its order: date-dmy, date-mdy, date-ymd).
+    or a date with its order (date-dmy, date-mdy, date-ymd) or numbers with their decimal sign (number-comma,
+    number-point)).
     stratify_on, group_on, time_on, split_on, sizes: how to divide the rows, by column or by size ("60/20/20").
     test_data, deployment_data: files or frames. seed: determines the division and all training.
     pictures: the column of DATA with their paths. picture_size: their side in pixels. skip_corrupt: whether to leave
@@ -115,7 +116,7 @@ def find_or_make(
     split = _divided(table, schema, settings=settings, options=options)
     augmentation_for(schema, request.augment if request else None)
     if more_data is not None:
-        added_to(split, more_data, csv_format=settings.csv_format)
+        added_to(split, more_data, csv_format=settings.csv_format.for_later)
 
     saved: list[Split] = []
 
@@ -227,7 +228,9 @@ def _divided(table: Table, schema: Schema, *, settings: Settings, options: Split
 
 def _further(source: Any, schema: Schema, settings: Settings, *, name: str) -> Table:
     if schema.picture is None:
-        return read_table(source, name=name, csv_format=settings.csv_format, drop=settings.drop, schema=schema)
+        return read_table(
+            source, name=name, csv_format=settings.csv_format.for_later, drop=settings.drop, schema=schema
+        )
     return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0]
 
 

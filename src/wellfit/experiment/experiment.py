@@ -367,7 +367,7 @@ class Experiment(Rendered):
         watch = Watch(preparation, usual=self.prepared.dev)
         parts = self.workspace.parts_of(network)
         predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
-        written = replace(self.folder.settings.csv_format, **csv_format)
+        written = replace(self.folder.settings.csv_format.for_later, **csv_format)
         batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch, csv_format=written)
         result = write_batches(batches, Path(out), source=new) if out else pa.concat_tables(batches)
         for warning in watch.warnings():
