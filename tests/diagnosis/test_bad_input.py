@@ -117,6 +117,28 @@ REFUSED = {
         lambda: wf.diagnose_predictions(**PAIRS, groups={part: np.zeros(ROWS) for part in PAIRS}),
         "at least two groups",
     ),
+    "groups of fewer rows of train": (
+        lambda: wf.diagnose_predictions(**PAIRS, groups={"train": LABELS[:5]}, features=COLUMNS),
+        "every row of train must have a group",
+    ),
+    "groups of two columns": (
+        lambda: wf.diagnose_predictions(**PAIRS, groups={"dev": np.zeros((ROWS, 2))}),
+        "every row of dev must have a group",
+    ),
+    "groups without their part": (lambda: wf.diagnose_predictions(**PAIRS, groups=LABELS), "part by part"),
+    "features without their part": (lambda: wf.diagnose_predictions(**PAIRS, features=LABELS), "part by part"),
+    "groups of a part that does not exist": (
+        lambda: wf.diagnose_predictions(**PAIRS, groups={"trian": LABELS}),
+        "Did you mean 'train'",
+    ),
+    "features of fewer rows": (
+        lambda: wf.diagnose_predictions(**PAIRS, features={**COLUMNS, "dev": COLUMNS["dev"][:5]}),
+        "dev: features and y must have the same number of rows",
+    ),
+    "labels of different rows": (
+        lambda: wf.diagnose_predictions(**PAIRS, labels_per_row=[list("ab" * 150), list("ab" * 15)]),
+        "columns of 300, 30 labels",
+    ),
 }
 
 

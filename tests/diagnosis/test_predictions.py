@@ -204,7 +204,10 @@ BAD_TABLES = {
     "unknown-split": ({"split": ["train"] * 100 + ["validation"] * 100}, "'validation' in row 100"),
     "missing-split": ({"split": ["train"] * 199 + [None]}, "None"),
     "no-dev": ({"split": ["train"] * 200}, "rows of train and of dev"),
-    "one-column-short": ({"prediction": None, "p_yes": [0.5] * 200}, "no column p_no"),
+    "one-column-short": (
+        {"prediction": None, "y": ["maybe", *Y[1:], *Y], "p_yes": [0.5] * 200, "p_no": [0.5] * 200},
+        "no column p_maybe",
+    ),
     "missing-y": ({"y": [None, *Y[1:], *Y]}, "missing"),
 }
 

@@ -84,3 +84,50 @@ def test_probabilities_rounded_to_two_decimals_add_up_well_enough():
     third = np.full(ROWS, 0.33)
     columns = pa.table({"split": PARTS, "y": RNG.integers(0, 3, ROWS), "p_0": third, "p_1": third, "p_2": third})
     assert diagnose_table(columns).errors.dev.rows == 200
+
+
+BESIDE = {"between-0-and-1": RNG.random(ROWS), "a-price": RNG.uniform(5, 500, ROWS)}
+
+
+@pytest.mark.parametrize("values", BESIDE.values(), ids=BESIDE)
+def test_a_feature_p_value_is_no_class(values):
+    found = diagnose_table(table(p_value=values))
+    assert found.errors == diagnose_table(table()).errors
+    assert any(note.startswith("p_value: taken for features") for note in found.notes)
+    assert "Dropped" not in next(each for each in found.findings if each.code == "WF202").evidence
+
+
+def test_a_class_that_no_row_has_keeps_its_column():
+    third = np.full(ROWS, 0.2)
+    columns = table(p_maybe=third).set_column(2, "p_no", [0.8 * (1 - P)]).set_column(3, "p_yes", [0.8 * P])
+    found = diagnose_table(columns)
+    assert found.errors == diagnose_table(table()).errors
+    assert not any("taken for features" in note for note in found.notes)
+
+
+ALONE = {
+    "of-the-second": ({"y": NAMES[Y], "p_yes": P}),
+    "of-the-first": ({"y": NAMES[Y], "p_no": 1 - P}),
+    "of-1": ({"y": Y, "p_1": P}),
+    "of-true": ({"y": Y == 1, "p_True": P}),
+}
+
+
+@pytest.mark.parametrize("columns", ALONE.values(), ids=ALONE)
+def test_the_probability_of_one_of_two_classes_is_enough(columns):
+    found = diagnose_table(pa.table({"split": PARTS, **columns}), goal="log_loss")
+    assert found.errors.dev.value == pytest.approx(diagnose_table(table(), goal="log_loss").errors.dev.value)
+
+
+ALONE_WRONG = {"percent": (100 * P, "Divide percent by 100"), "logits": (10 * P - 5, "Apply the sigmoid")}
+
+
+@pytest.mark.parametrize(("values", "said"), ALONE_WRONG.values(), ids=ALONE_WRONG)
+def test_scores_in_the_column_of_one_class_are_refused(values, said):
+    with pytest.raises(BadInput, match=said):
+        diagnose_table(pa.table({"split": PARTS, "y": Y, "p_1": values}))
+
+
+def test_rows_without_a_prediction_contradict_nothing():
+    said = [None if row % 3 == 0 else name for row, name in enumerate(NAMES[(P > 0.5).astype(int)])]
+    assert not any("column prediction" in note for note in diagnose_table(table(prediction=said)).notes)

@@ -208,8 +208,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     elif kind == "boolean":
         found = _as_truth(cells, words=_ANY_TRUTH)
     elif kind == "number":
-        signs = {"decimal": DECIMALS[order], "thousands": None} if order else {}
-        found = _as_numbers(cells, replace(wishes, **signs), evidence=evidence)
+        signed = replace(wishes, decimal=DECIMALS[order], thousands=None) if order else wishes
+        found = _as_numbers(cells, signed, evidence=evidence)
     # A column that does not fit the requested type stays text: its user reports the value that is wrong.
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why="asked" if kind == "category" else ""))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from wellfit.base.typing import Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.schema import MOST_INTEGER_CLASSES
 from wellfit.exceptions import BadInput
 
@@ -156,8 +156,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
             remedy="Give classes= if some class does not occur in any y, or if the columns are in a different order",
         )
     table = table.astype(np.float64)
-    slack = max(SUM_SLACK, ROUNDED * table.shape[1]) + EPSILON
-    bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > slack))
+    bad = np.flatnonzero(~_sound(table))
     if bad.size:
         raise BadInput(
             f"probabilities in {name} must be between 0 and 1 and add up to 1",
@@ -165,6 +164,34 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
             remedy="Divide by 100, since these are percentages" if _in_percent(table) else "Apply the softmax first",
         )
     return table
+
+
+def _sound(table: Floats) -> Booleans:
+    """[rows] True where values [rows, classes] are probabilities that add up to 1, up to rounding."""
+    slack = max(SUM_SLACK, ROUNDED * table.shape[1]) + EPSILON
+    return np.asarray((table >= 0).all(1) & (table <= 1).all(1) & (np.abs(table.sum(1) - 1) <= slack))
+
+
+def adds_up(table: Array) -> bool:
+    """Return True if columns of values [rows, classes] are probabilities that add up to 1 in every row."""
+    return table.dtype.kind in "fiub" and bool(_sound(table.astype(np.float64)).all())
+
+
+def require_shares(name: str, values: Array) -> None:
+    """Check the probabilities of one of two classes.
+
+    Raises:
+        BadInput: if a value is not between 0 and 1.
+    """
+    numbers = values.dtype.kind in "fiub"
+    bad = np.flatnonzero((values < 0) | (values > 1)) if numbers else np.array([0])
+    if bad.size:
+        percent = numbers and bool((values >= 0).all() and (values <= 100).all())
+        raise BadInput(
+            f"{name} must contain probabilities between 0 and 1",
+            found=f"{values[bad[0]]} in row {bad[0]}",
+            remedy="Divide percent by 100" if percent else "Apply the sigmoid first",
+        )
 
 
 def _in_percent(table: Floats) -> bool:

@@ -26,6 +26,7 @@ from wellfit.diagnosis.labels import (
     codes_of,
     is_soft,
     looks_like_classes,
+    nearest,
     probabilities_of,
     require_known,
     require_no_scores,
@@ -96,12 +97,15 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
     parts = {name: checked_pair(name, pair, several=several) for name, pair in given.items() if pair is not None}
     chosen, notes = goal_of(goal, parts)
     ready, levels = classified(parts, chosen, classes) if chosen.task == "classification" else (valued(parts), ())
-    of_part = groups or {}
+    rows = {name: len(target) for name, (target, _) in ready.items()}
+    of_part = {} if groups is None else _groups_of(groups, rows)
+    if features is not None:
+        _require_parts("features", features)
     measured: dict[str, Estimate] = {
         name: _estimate(name, chosen, pair, groups=of_part.get(name)) for name, pair in ready.items()
     }
     optimal = reference(goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error)
-    facts = Facts(goal=chosen) if features is None else facts_on_rows(features, ready, goal=chosen, groups=groups)
+    facts = Facts(goal=chosen) if features is None else facts_on_rows(features, ready, goal=chosen, groups=of_part)
     if labels_per_row is not None:
         optimal = _by_labels(labels_per_row, chosen, optimal, voters=label_voters)
     facts = replace(facts, predicted=_predicted(ready, goal=chosen, levels=levels, groups=of_part))
@@ -130,6 +134,12 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
             remedy="Leave one of them out",
         )
     texts = [[None if label is None else str(label) for label in column] for column in columns]
+    if len({len(column) for column in texts}) > 1:
+        raise BadInput(
+            "labels_per_row must have one label per row and annotator",
+            found=f"columns of {', '.join(str(len(column)) for column in texts)} labels",
+            remedy="Give every annotator's labels of the same rows, None where a label is missing",
+        )
     counts = counts_of(texts)[0]
     return label_disagreement(counts).optimal if voters == 1 else majority_error(counts, voters=voters)
 
@@ -239,19 +249,44 @@ def valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Flo
     return {name: (target.astype(np.float64), values.astype(np.float64)) for name, (target, values) in parts.items()}
 
 
-def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, groups: Any | None) -> Estimate:
+def _groups_of(groups: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Array]:
+    """Return the groups of each part, one per row."""
+    _require_parts("groups", groups)
+    found: dict[str, Array] = {}
+    for name in groups.keys() & rows.keys():
+        named = array_of(f"groups of {name}", groups[name])
+        if named.shape != (rows[name],):
+            raise BadInput(
+                f"every row of {name} must have a group",
+                found=f"{rows[name]} rows and groups of shape {named.shape}",
+                remedy="Give one group for each row",
+            )
+        found[name] = named
+    return found
+
+
+def _require_parts(what: str, given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise BadInput(
+            f"{what} must be given part by part",
+            found=type(given).__name__,
+            remedy=f'Write {what}={{"train": ..., "dev": ...}}',
+        )
+    for name in given:
+        if name not in GIVEN:
+            raise BadInput(
+                f"{what} must be given for {', '.join(GIVEN)}",
+                found=repr(name),
+                remedy=f"Did you mean {nearest(str(name), GIVEN)!r}",
+            )
+
+
+def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, groups: Array | None) -> Estimate:
     if name == "train":  # over all training rows: a fixed number for this model
         return Estimate.fixed(goal.loss(*pair), rows=len(pair[0]))
     if groups is None:
         return goal.estimate(*pair)
-    named = array_of(f"groups of {name}", groups)
-    if named.shape != pair[0].shape[:1]:
-        raise BadInput(
-            f"every row of {name} must have a group",
-            found=f"{len(pair[0])} rows and groups of shape {named.shape}",
-            remedy="Give one group for each row",
-        )
-    return goal.estimate(*pair, groups=np.unique(named, return_inverse=True)[1])
+    return goal.estimate(*pair, groups=np.unique(groups, return_inverse=True)[1])
 
 
 def _predicted(
@@ -267,6 +302,7 @@ def _predicted(
 
 
 PARTS = ("train", "train_dev", "dev")
+GIVEN = (*PARTS, "test")
 
 
 def _require_alike(tables: Mapping[str, pa.Table], rows: Mapping[str, int]) -> None:

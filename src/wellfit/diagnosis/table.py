@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from wellfit.data.dialect import CsvFormat
 from wellfit.data.read import read_table
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.error_analysis import Predictions
-from wellfit.diagnosis.labels import Array, array_of, nearest
+from wellfit.diagnosis.labels import Array, adds_up, array_of, nearest, require_shares
 from wellfit.diagnosis.predictions import Pair, checked_pair, classified, diagnose_predictions, goal_of, valued
 from wellfit.exceptions import BadInput
 
@@ -130,8 +130,8 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
         _require(table, column)
     masks = _masks(table["split"])
     target = array_of("column y", _plain(table["y"]))
-    prediction, classes = _prediction(table, target)
-    parts: dict[str, Pair] = {name: (target[mask], prediction[mask]) for name, mask in masks.items()}
+    said = _prediction(table, target)
+    parts: dict[str, Pair] = {name: (target[mask], said.values[mask]) for name, mask in masks.items()}
     for needed in ("train", "dev"):
         if needed not in parts:
             raise BadInput(
@@ -139,17 +139,25 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
                 found=f"only {', '.join(parts)} in column split",
                 remedy=f"Add the predictions of {needed}",
             )
-    return parts, classes
+    return parts, said.classes
 
 
 def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
     """Return the feature columns (all except those of the predictions) by part; None if there are none."""
-    names = [
+    names = _feature_names(table, beside=beside)
+    return {part: table.select(names).filter(pa.array(mask)) for part, mask in masks.items()} if names else None
+
+
+def _feature_names(table: pa.Table, *, beside: Sequence[str]) -> list[str]:
+    """Return the columns that are neither predictions nor named after a class."""
+    target = array_of("column y", _plain(table["y"]))
+    classes = {_text(label) for label in np.unique(target)} if target.dtype.kind != "f" else set()
+    own = {*OWN, *beside, *_prediction(table, target).used}
+    return [
         name
         for name in table.column_names
-        if name not in {"split", "y", "prediction", *beside} and not name.startswith(PREFIX)
+        if name not in own and not (name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in classes)
     ]
-    return {part: table.select(names).filter(pa.array(mask)) for part, mask in masks.items()} if names else None
 
 
 def _groups(table: pa.Table, column: str, masks: dict[str, Array]) -> dict[str, Array]:
@@ -207,19 +215,33 @@ def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
     return {part: names == part for part in PARTS if (names == part).any()}
 
 
-def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None]:
+@dataclass(frozen=True)
+class _Said:
+    """The predictions: labels or values, or probabilities of `classes` from the columns `used`."""
+
+    values: Array
+    classes: list[Any] | None = None
+    used: tuple[str, ...] = ()
+
+
+def _prediction(table: pa.Table, target: Array) -> _Said:
     """Return the predictions and, for probabilities, the classes in the order of their columns."""
     columns = [name for name in table.column_names if name.startswith(PREFIX)]
     labels = {_text(label): label for label in np.unique(target)} if columns else {}
     named = {name.removeprefix(PREFIX): name for name in columns}
     if target.dtype.kind == "b":  # pandas writes p_True
         named = {text.lower(): name for text, name in named.items()}
-    if labels and labels.keys() <= named.keys():
-        classes, used = _all_classes(labels, named, target)
-        stacked = [array_of(f"column {name}", _plain(table[name])) for name in used]
-        return np.column_stack(stacked), classes
+    present = [text for text in labels if text in named]
+    if labels and len(present) == len(labels):
+        return _of_all_classes(table, labels, named, target=target)
+    if len(labels) == 2 and len(present) == 1:
+        (text,) = present
+        (other,) = labels.keys() - {text}
+        values = array_of(f"column {named[text]}", _plain(table[named[text]]))
+        require_shares(f"column {named[text]}", values)
+        return _Said(np.column_stack([1 - values, values]), [labels[other], labels[text]], (named[text],))
     if "prediction" in table.column_names:
-        return array_of("column prediction", _plain(table["prediction"])), None
+        return _Said(array_of("column prediction", _plain(table["prediction"])))
     if not columns:
         _require(table, "prediction")
     missing = [f"{PREFIX}{label}" for label in labels if label not in named]
@@ -232,27 +254,47 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
     )
 
 
+def _of_all_classes(table: pa.Table, labels: dict[str, Any], named: dict[str, str], *, target: Array) -> _Said:
+    """Return the probabilities; a column such as p_value, without which they add up to 1, is none of a class."""
+    ways = [_all_classes(labels, named, target)]
+    ways.append((list(labels.values()), [named[text] for text in labels]))
+    said = []
+    for classes, used in ways:
+        stacked = [array_of(f"column {name}", _plain(table[name])) for name in used]
+        said.append(_Said(np.column_stack(stacked), classes, tuple(used)))
+    every, known = said
+    return known if not adds_up(every.values) and adds_up(known.values) else every
+
+
 def _beside_probabilities(table: pa.Table) -> tuple[str, ...]:
-    """Return a note if the column prediction differs from the probabilities, which are used instead."""
-    if "prediction" not in table.column_names:
+    """Return notes: on columns p_<name> that are features, and on a column prediction unlike the probabilities."""
+    target = array_of("column y", _plain(table["y"]))
+    said = _prediction(table, target)
+    if said.classes is None:
         return ()
-    prediction, classes = _prediction(table, array_of("column y", _plain(table["y"])))
-    if classes is None:
+    features = [name for name in _feature_names(table, beside=()) if name.startswith(PREFIX)]
+    notes = [f"{', '.join(features)}: taken for features, because the probabilities add up to 1 without them."]
+    return (*(notes if features else ()), *_unlike_most_probable(table, said))
+
+
+def _unlike_most_probable(table: pa.Table, said: _Said) -> tuple[str, ...]:
+    if "prediction" not in table.column_names or said.classes is None:
         return ()
-    named = np.array([_text(label) for label in classes])
-    said = np.array([_text(label) for label in table["prediction"].to_numpy()])
-    if not np.isin(said, named).any():
+    named = np.array([_text(label) for label in said.classes])
+    known = np.asarray(table["prediction"].is_valid())
+    labels = np.array([_text(label) for label in table["prediction"].drop_null().to_numpy()])
+    if not np.isin(labels, named).any():
         return (
             (
                 "the column prediction was not used, because there are columns p_<class>, and its values are not among "
                 "the classes."
             ),
         )
-    other = int((said != named[prediction.argmax(axis=1)]).sum())
+    other = int((labels != named[said.values[known].argmax(axis=1)]).sum())
     if not other:
         return ()
     return (
-        f"in {other:,} of {len(said):,} rows the column prediction differs from the most probable class; the columns "
+        f"in {other:,} of {len(labels):,} rows the column prediction differs from the most probable class; the columns "
         "p_<class> were used. To judge the column prediction (if it uses a different threshold, for example), leave "
         "these columns out.",
     )
