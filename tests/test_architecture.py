@@ -96,8 +96,13 @@ def test_a_unit_that_never_trains_never_imports_torch(unit):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-EXTRAS = {"optuna", "lightning", "skorch", "onnx", "onnxscript", "PIL", "pandas", "polars"}
-STAND_ON_EXTRAS = {"wellfit.sweeps.tpe", "wellfit.loops.lightning", "wellfit.loops.skorch"}
+EXTRAS = {"optuna", "lightning", "skorch", "onnx", "onnxscript", "PIL", "pandas", "polars", "ray"}
+STAND_ON_EXTRAS = {
+    "wellfit.sweeps.ray_executor",
+    "wellfit.sweeps.tpe",
+    "wellfit.loops.lightning",
+    "wellfit.loops.skorch",
+}
 
 
 def _imported_at_once(path: Path) -> set[str]:

@@ -120,7 +120,7 @@ def test_a_public_function_takes_at_most_three_positional_parameters_and_explain
 
 ANY_NAME = {"diagnose", "diagnose_estimator", "param_groups", "sweep"}
 """Functions that hand names on to a reference or to an optimizer, which checks them."""
-MADE_BY_USERS = {"Config", "Fit", "Network", "Optimization", "Regularization", "Rungs", "SealedTest", "Study"}
+MADE_BY_USERS = {"Config", "Fit", "Network", "Optimization", "Ray", "Regularization", "Rungs", "SealedTest", "Study"}
 MADE_BY_USERS |= {"NetClassifier", "NetClassifierCV", "NetRegressor", "NetRegressorCV"}
 
 

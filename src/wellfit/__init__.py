@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from wellfit.studies.running import Knobs
     from wellfit.studies.study import Study, Trial
+    from wellfit.sweeps.ray_cluster import Ray
     from wellfit.sweeps.rungs import Rungs
     from wellfit.sweeps.search import Sweep
     from wellfit.sweeps.space import log_uniform, uniform
@@ -83,6 +84,7 @@ __all__ = [
     "Opening",
     "Optimization",
     "Outcome",
+    "Ray",
     "Refusal",
     "Regularization",
     "Rungs",
@@ -166,6 +168,7 @@ _HOMES = {
     ),
     "studies.running": ("Knobs",),
     "studies.study": ("Study", "Trial"),
+    "sweeps.ray_cluster": ("Ray",),
     "sweeps.rungs": ("Rungs",),
     "sweeps.search": ("Sweep",),
     "sweeps.space": ("log_uniform", "uniform"),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -38,11 +39,12 @@ from wellfit.records.outcome import Outcome
 from wellfit.reports.card import model_card
 from wellfit.splits.split import Split
 from wellfit.sweeps.executor import telling
+from wellfit.sweeps.ray_cluster import Ray
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
-from wellfit.sweeps.worker_pool import executor_for
+from wellfit.sweeps.worker_pool import executor_for, executor_on
 from wellfit.training.module import named_after
 from wellfit.training.module_checks import ModuleFactory
 from wellfit.travel.export import card_of_estimator, export_model, model_of, model_of_estimator
@@ -133,7 +135,19 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
     return experiment.diagnose(**reference) if experiment.is_trained else experiment.data_findings
 
 
-SWEEP_ARGUMENTS = ("over", "members", "rungs", "ensemble", "memory", "device", "precision", "module", "goal", "notify")
+SWEEP_ARGUMENTS = (
+    "over",
+    "members",
+    "rungs",
+    "ensemble",
+    "memory",
+    "device",
+    "precision",
+    "executor",
+    "module",
+    "goal",
+    "notify",
+)
 """The keyword names of `sweep` besides those of a reference."""
 
 
@@ -197,6 +211,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     memory: str | int | None = None,
     device: str = CPU,
     precision: str = FLOAT32,
+    executor: Ray | None = None,
     module: ModuleFactory | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
@@ -219,6 +234,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             passes.
         device: "cuda" trains all members at once on a GPU; "cpu" trains on the CPU.
         precision: precision of matrix products on a GPU: "float32", "tf32" or "bf16".
+        executor: a Ray cluster on which the members are trained, with the outcomes that they have here (`wf.Ray`).
         module: function that makes networks of your own, as in `train` (with a split only; members run in this
             process).
         goal: goal whose loss compares a split's members; an experiment has its own.
@@ -236,7 +252,14 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     if not isinstance(data, Split):
         _require_built_in(module)
         return _experiment(data).sweep(
-            config, ensemble=ensemble, memory=limit, device=chip, notify=notify, **asked, **reference
+            config,
+            ensemble=ensemble,
+            memory=limit,
+            device=chip,
+            executor=executor,
+            notify=notify,
+            **asked,
+            **reference,
         )
     _require_no_experiment({**reference, **({"ensemble": True} if ensemble else {})})
     wanted, prepared = _goal(goal, data.schema.task), data.prepared()
@@ -245,11 +268,12 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
         _require_no_shape(over)
         start = named_after(module, start, preparation=prepared.preparation)
         warn_before_training(module, prepared, seed=start.seed, notify=notify)
-    with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
-        found = search(prepared, start, executor=executor, goal=wanted, on_outcome=telling(notify), **asked)
-    if not executor.notice:
+    pool_of = partial(executor_on, executor, prepared, goal=wanted, module=module, notify=notify)
+    with closing(pool_of(memory=limit, device=chip)) as pool:
+        found = search(prepared, start, executor=pool, goal=wanted, on_outcome=telling(notify), **asked)
+    if not pool.notice:
         return found
-    slow = f"The members ran one after another instead of together: {executor.notice}."
+    slow = f"The members ran one after another instead of together: {pool.notice}."
     return replace(found, warnings=(*found.warnings, slow))
 
 
@@ -295,6 +319,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     branch: int | None = None,
     more_data: Any = None,
     move_source: bool = False,
+    executor: Ray | None = None,
     began: float | None = None,
     notify: Notify = ignore_events,
     **options: Unpack[SplitArguments],
@@ -328,6 +353,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
             with them if that helps on dev. The experiment keeps them.
         move_source: whether to move the files of DATA and `test_data` into the experiment, out of reach.
+        executor: a Ray cluster on which the networks are trained (`wf.Ray`); a budget in time begins with its first
+            worker.
         began: `time.monotonic()` at the start of your program, if a budget in time counts from there; by default now.
         notify: function that receives events.
         **options: see `SplitArguments`.
@@ -338,6 +365,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; finished work is kept, and the same call continues.
     """
     began = time.monotonic() if began is None else began
+    if executor is not None:
+        executor.require()
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )
@@ -360,7 +389,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     more = None if more_data is None else added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
-    run_in(workspace, request, more=more, began=began, notify=notify)
+    run_in(workspace, request, more=more, began=began, executor=executor, notify=notify)
     experiment = Experiment(workspace)
     experiment.report()
     return experiment

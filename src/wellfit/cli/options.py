@@ -31,6 +31,14 @@ fail_on_option = click.option(
     "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 if a verdict is yes (for scripts and CI)."
 )
 
+ray_option = click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Train on a Ray cluster: HOST:PORT of its head node; by default RAY_ADDRESS, or the cluster of this machine.",
+)
+
 
 def reference_options(function: Callback) -> Callback:
     """Add options for the reference with which the error is compared."""

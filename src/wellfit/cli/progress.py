@@ -39,6 +39,8 @@ _WORDS: Mapping[str, str] = {
     "step": "step {step}: {does}",
     "curve": "training {refits} networks on parts of the rows, to predict the gain from more data",
     "check": "checking the network",
+    "waiting": "waiting for nodes: {free:g} of {of:g} CPUs",
+    "put back": "training {networks} networks again: {why}",
 }
 """Words for the events of the stages; an event with other fields is written out plainly."""
 _STEPS: Mapping[str, str] = {

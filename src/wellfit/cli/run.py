@@ -12,6 +12,7 @@ from wellfit.cli.options import (
     fail_on_option,
     given,
     one_or_several,
+    ray_option,
     reference_options,
     split_options,
 )
@@ -56,9 +57,19 @@ to one command only, and with --only or --branch a budget in time is for that pa
 @click.option("--idea", metavar="TEXT", help="Why you are trying this; kept in the journal.")
 @split_options
 @reference_options
+@ray_option
 @fail_on_option
 @click.pass_context
-def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail_on: str | None, **options: Any) -> int:
+def run(
+    ctx: click.Context,
+    /,
+    *,
+    session: Session,
+    data: tuple[Path, ...],
+    fail_on: str | None,
+    ray: str | None,
+    **options: Any,
+) -> int:
     """Do the whole job on a table (CSV, Parquet, Feather; several files too), or continue an experiment.
 
     Splits the table and seals the test set, fits reference models and a network, finds out what limits it, and
@@ -71,6 +82,7 @@ def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail
             one_or_several(data),
             **given({**options, "types": types_of(ctx, options["types"]), "fixed": fixed_knobs(ctx)}),
             **session.seeded,
+            executor=wf.Ray(address=ray) if ray else None,
             began=session.began,
             notify=notify,
         )

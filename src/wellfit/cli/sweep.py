@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import boards_of, config_options, given
+from wellfit.cli.options import boards_of, config_options, given, ray_option
 from wellfit.cli.over import parse_over
 from wellfit.cli.session import Session
 from wellfit.cli.settings import config_of, knobs_of_call
@@ -123,6 +123,7 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
     show_default=True,
     help="Precision of matrix products on a GPU.",
 )
+@ray_option
 @config_options
 @click.pass_context
 def sweep(  # noqa: PLR0913 - one argument an option
@@ -139,6 +140,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
     memory: str | None,
     device: str,
     precision: str,
+    ray: str | None,
     **options: Any,
 ) -> None:
     """Train many configurations on EXPERIMENT and choose one on dev with the one-standard-error rule.
@@ -172,6 +174,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
             memory=memory,
             device=device,
             precision=precision,
+            executor=wf.Ray(address=ray) if ray else None,
             notify=notify,
         )
     known = {"goal": opened.goal.name, "temperature": opened.to_json()["temperature"]}

@@ -41,12 +41,13 @@ from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.executor import telling
+from wellfit.sweeps.ray_cluster import Ray
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
-from wellfit.sweeps.worker_pool import executor_for
+from wellfit.sweeps.worker_pool import executor_for, executor_on
 from wellfit.training.tensors import Part, at_temperature, predict_average
 
 logger = logging.getLogger(__name__)
@@ -214,6 +215,7 @@ class Experiment(Rendered):
         ensemble: bool = False,
         memory: int | None = None,
         device: Device | None = None,
+        executor: Ray | None = None,
         notify: Notify = ignore_events,
         **reference_options: Any,
     ) -> Sweep:
@@ -225,9 +227,10 @@ class Experiment(Rendered):
         Raises:
             BadInput: the space cannot be searched; this is found before any training.
         """
+        limits = {"memory": memory, "device": device}
         with (
             self.workspace.writing("sweep") as journal,
-            closing(executor_for(self.prepared, goal=self.goal, memory=memory, device=device)) as pool,
+            closing(executor_on(executor, self.prepared, goal=self.goal, notify=notify, **limits)) as pool,
         ):
             found = search(
                 self.prepared,

@@ -28,6 +28,7 @@ from wellfit.records.outcome import Outcome, Status, snapshot_identity
 from wellfit.splits.more_rows import MoreRows
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome, is_compiled
 from wellfit.sweeps.forward_selection import averaged_outcome
+from wellfit.sweeps.ray_cluster import Cluster, Ray, joined
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.worker_pool import cores, executor_for
@@ -39,12 +40,21 @@ PILOT_SHARE = 0.35
 """Share of the remaining time after which the pilot is cut short; by then its speed is known."""
 
 
-def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
+def run_in(
+    workspace: Workspace,
+    request: RunRequest,
+    *,
+    more: MoreRows | None,
+    began: float,
+    executor: Ray | None = None,
+    notify: Notify,
+) -> None:
     """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
 
     `more` holds rows that this command adds to the experiment. `began` is `time.monotonic()` at the start of the
     command: reading the data counts toward a budget in time. The run is refused while another process is working in
-    the folder; if the disk fills up, finished work is kept.
+    the folder; if the disk fills up, finished work is kept. `executor` is the cluster that trains in place of this
+    machine.
     """
     with workspace.writing() as journal:
         branch = {} if request.start_step is None else {"branch_step": request.start_step}
@@ -55,14 +65,25 @@ def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, 
                 keep_rows(more, folder=workspace.folder, journal=journal)
                 workspace.rows_were_added()
             journal.append("session", {"command": "run", **session, "seconds_before": time.monotonic() - began})
-            _run(workspace, request, journal=journal, began=began, earlier=earlier, notify=notify)
+            waiting = time.monotonic()
+            with joined(executor, notify=notify) as cluster:
+                # The wait for a cluster's first worker costs a budget nothing.
+                began += time.monotonic() - waiting
+                _run(workspace, request, journal=journal, began=began, earlier=earlier, cluster=cluster, notify=notify)
         elif request.identity != last_plan(journal.entries()):
             # The report shows the plan of the last session.
             journal.append("session", {"command": "show", **session})
 
 
 def _run(
-    workspace: Workspace, request: RunRequest, *, journal: Journal, began: float, earlier: float, notify: Notify
+    workspace: Workspace,
+    request: RunRequest,
+    *,
+    journal: Journal,
+    began: float,
+    earlier: float,
+    cluster: Cluster | None,
+    notify: Notify,
 ) -> None:
     goal, folder = workspace.goal, workspace.folder
     notify({"event": "run", "goal": goal.name, "seconds": request.budget.seconds, "updates": request.budget.updates})
@@ -79,14 +100,15 @@ def _run(
     data = workspace.measure_rows()
     recall = PlanRecall(journal, plan=request.identity)
     start_up = time.monotonic() - began
-    budget = BudgetTracker(request.budget, data=data, workers=cores(), spent=earlier, start_up=start_up)
-    if budget.is_timed and not is_compiled():
+    workers = cores() if cluster is None else max(cluster.slots, 1)
+    budget = BudgetTracker(request.budget, data=data, workers=workers, spent=earlier, start_up=start_up)
+    if budget.is_timed and cluster is None and not is_compiled():
         notify({"event": "uncompiled"})
     # Programs of their own take as long to start as this one did: a core in use is better than two that load.
-    alone = budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
+    alone = cluster is None and budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
     if alone:
         budget.workers = 1
-    with closing(executor_for(data, goal=goal, single=alone)) as pool:
+    with closing(executor_for(data, goal=goal, single=alone, cluster=cluster, notify=notify)) as pool:
         start = recall("plan", "start", lambda: _start(workspace, request, budget=budget, pool=pool))
         config = Config.from_json(start["config"])
         if data.preparation.schema.picture:
@@ -204,6 +226,11 @@ class RememberingExecutor:
     def __init__(self, executor: Executor, workspace: Workspace) -> None:
         self._executor = executor
         self._workspace = workspace
+
+    @property
+    def slots(self) -> int:
+        """As many as the executor that does the work has."""
+        return self._executor.slots
 
     def train(
         self,

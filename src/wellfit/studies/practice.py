@@ -33,6 +33,8 @@ class ToldExecutor:
     def __init__(self, told: Mapping[str, Outcome]) -> None:
         self._told = told
 
+    slots = 1
+
     def train(
         self,
         configs: Sequence[Config],

@@ -1,7 +1,8 @@
-"""The executors that train the members of a sweep in fused stacks: in this process or in a pool of workers.
+"""The executors that train the members of a sweep in fused stacks: in this process, in workers, or on a Ray cluster.
 
-Both give the same outcomes for the same configs. With rungs, this holds only for members that stay: a member is
-compared with those of its own worker and pass, so the number of workers and passes affects which are dropped.
+All give the same outcomes for the same configs, to the bit where the processors are of one kind. With rungs, this holds
+only for members that stay: a member is compared with those of its own worker and pass, so the number of workers and
+passes affects which are dropped.
 """
 
 from __future__ import annotations
@@ -35,8 +36,19 @@ def telling(notify: Notify) -> OnOutcome:
     )
 
 
+def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
+    """Return the share of each worker: the stacks of the configs (each one once), divided evenly."""
+    stacks = stacks_of(list({config.identity: config for config in configs}.values()))
+    return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
+
+
 class Executor(Protocol):
     """Trains configs on the data for which it was made."""
+
+    @property
+    def slots(self) -> int:
+        """Number of configs that it can train at the same time."""
+        ...
 
     def train(
         self,
@@ -78,6 +90,11 @@ class InProcess:
     device: Device | None = None
     notice: str = field(default="", init=False)
     """The reason why the members of a user's module ran one at a time; empty if they ran together."""
+
+    @property
+    def slots(self) -> int:
+        """One: members take turns on a core."""
+        return 1
 
     def train(
         self,

@@ -22,21 +22,25 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from wellfit.base.files import scratch_folder
-from wellfit.base.typing import Json
+from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.prepare import Arrays, Copies, Preparation, Prepared
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal, goal_named
 from wellfit.records.outcome import Outcome
-from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
+from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome, shares_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.module_checks import ModuleFactory
+
+if TYPE_CHECKING:
+    from wellfit.sweeps.ray_cluster import Cluster, Ray
+    from wellfit.sweeps.ray_executor import RayExecutor
 
 ATTEMPTS = 2
 """Number of times to try a config whose worker was killed (most often for lack of memory)."""
@@ -168,6 +172,11 @@ class WorkerPool:
             self.close()
             raise
 
+    @property
+    def slots(self) -> int:
+        """Number of worker processes that can train at the same time."""
+        return self._limit
+
     def train(
         self,
         configs: Sequence[Config],
@@ -257,20 +266,28 @@ def executor_for(
     single: bool = False,
     memory: int | None = None,
     device: Device | None = None,
-) -> InProcess | WorkerPool:
+    cluster: Cluster | None = None,
+    notify: Notify = ignore_events,
+) -> InProcess | WorkerPool | RayExecutor:
     """Return the executor of a command: worker processes, or this process for a user's module or a `single` network.
 
-    The members in training may take `memory` bytes. A `device` trains the built-in network in place of the cores.
+    The members in training may take `memory` bytes. A `device` trains the built-in network in place of the cores. A
+    joined `cluster` trains everything in place of this machine, and is left when the executor is closed.
     """
+    if cluster is not None:
+        from wellfit.sweeps.ray_executor import RayExecutor
+
+        return RayExecutor(data, cluster=cluster, goal=goal, memory=memory, module=module, device=device, notify=notify)
     if single or module is not None:
         return InProcess(data, goal=goal, memory=memory, module=module, device=device)
     return WorkerPool(data, goal=goal, memory=memory, device=device)
 
 
-def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
-    """Return the share of each worker: the stacks of the configs (each one once), divided evenly."""
-    stacks = stacks_of(list({config.identity: config for config in configs}.values()))
-    return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
+def executor_on(
+    asked: Ray | None, data: Prepared, *, notify: Notify = ignore_events, **options: Any
+) -> InProcess | WorkerPool | RayExecutor:
+    """Return the executor of `executor_for`; if a cluster is asked for, join it and wait for its first worker."""
+    return executor_for(data, cluster=asked.join(notify=notify) if asked else None, notify=notify, **options)
 
 
 def _require_done(answer: Json) -> None:
