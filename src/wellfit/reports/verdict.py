@@ -183,9 +183,16 @@ def _changed(summary: Summary, before: Diagnosed, after: Diagnosed) -> str:
         return f"{cause} {_capitalized(action)} took the dev {unit.noun} from {old} to {new}.".strip()
     if gain.low > 0:
         verb = "raised" if unit.goal.higher_is_better else "cut"
-        return f"{cause} {_capitalized(action)} {verb} the dev {unit.noun} from {old} to {new}.".strip()
+        earned = f"{_capitalized(action)} {verb} the dev {unit.noun} from {old} to {new}."
+        return _short_enough(f"{cause} {earned}", earned)
     rows = f"{gain.rows:,} rows" if gain.rows else "these rows"
-    return f"{cause} {new} instead of {old} on dev, after {action}, may be luck: {rows} cannot tell.".strip()
+    luck = f"{new} instead of {old} on dev, after {action}, may be luck"
+    return _short_enough(f"{cause} {luck}: {rows} cannot tell.", f"{cause} {luck}.", f"{luck}.")
+
+
+def _short_enough(*sentences: str) -> str:
+    """Return the first one that a headline has room for; if none is short enough, the last one."""
+    return next((each for each in sentences if len(each.split()) <= MOST_WORDS), sentences[-1]).strip()
 
 
 def _cause(summary: Summary) -> str:
