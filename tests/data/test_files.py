@@ -397,6 +397,7 @@ GARBLED = {  # text, how it was written, how it is read unless told
 CLEAN = {
     "utf-8": ("München, “Zürich” – l’été 20 °C, Straße, 5 µm, naïve…", "utf-8"),
     "cp1252": ("München, “Zürich” – l’été 20 °C, Straße, 5 µm, ÉTÉ €", "cp1252"),
+    "signs-inside-words": ("x²y, iPhone®s, d´accord, 20°C, col·lega, pow²er", "cp1252"),
     "russian": ("Москва", "utf-8"),
     "plain": ("plain", "utf-8"),
 }

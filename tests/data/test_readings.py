@@ -319,7 +319,6 @@ def test_types_can_be_said(kind, texts, values):
 NOT_DATES = {
     "another-order": ("date-mdy", ["01/01/2020", "31/12/2020"], "'31/12/2020' in row 2"),
     "a-word": ("date", ["2020-01-01", "soon"], "'soon' in row 2"),
-    "numbers-of-a-spreadsheet": ("date", ["43628", "43629"], "'43628' in row 1"),
 }
 
 
@@ -417,3 +416,65 @@ def test_later_values_of_another_kind_are_refused(texts, later, wanted):
         read_as(column, stored=stored_as(values), reading=reading or Reading(), missing=Missing())
     assert (caught.value.text, caught.value.row) == (later, 1)
     assert wanted in caught.value.wanted
+
+
+SERIALS = [45_000 + 3 * row for row in range(40)]
+
+
+@pytest.mark.parametrize("name", ["date", "Datum", "order_date", "fecha", "Birthday"])
+def test_days_as_excel_counts_them_are_told_and_read_on_request(name):
+    frame = pa.table({name: pa.array(map(str, SERIALS))})
+    found, readings = read_columns(frame, Wishes())
+    assert found.column(name).to_pylist() == SERIALS
+    assert "2023-03-15 to 2023-07-10" in readings[name].why
+    assert f"--types {name}=date" in readings[name].why
+    days = [dt.datetime(2023, 3, 15) + dt.timedelta(days=3 * row) for row in range(40)]
+    for column in (
+        frame.column(name),
+        pa.chunked_array([SERIALS]),
+        pa.chunked_array([[float(day) for day in SERIALS]]),
+    ):
+        asked, kept = read_columns(pa.table({name: column}), Wishes(types={name: "date"}))
+        assert asked.column(name).to_pylist() == days
+        assert read_as(column[:1], stored="date", reading=kept[name], missing=Missing()).to_pylist() == days[:1]
+
+
+def test_days_with_a_time_as_excel_counts_them():
+    values, _ = read(["45000.5", "45001.25"], wishes=Wishes(types={"it": "date"}))
+    assert values.to_pylist() == [day(2023, 3, 15, 12), day(2023, 3, 16, 6)]
+
+
+@pytest.mark.parametrize("name", ["price", "zip", "candidate_id", "id"])
+def test_other_numbers_of_five_digits_are_not_told(name):
+    _, readings = read_columns(pa.table({name: list(map(str, SERIALS))}), Wishes())
+    assert name not in readings
+
+
+def test_numbers_of_five_digits_by_which_rows_are_split_stay_numbers():
+    values, _ = read(["45000", "45001", "47000"], wishes=Wishes(dates=("it",)))
+    assert values.to_pylist() == [45_000, 45_001, 47_000]
+
+
+WITH_UNITS = {"of-letters": ["16GB", "32GB", "64GB"], "money": ["$5", "$10", "$20"], "percent": ["5%", "10%", "15%"]}
+
+
+@pytest.mark.parametrize("texts", WITH_UNITS.values(), ids=WITH_UNITS)
+def test_few_values_with_a_unit_are_classes_as_written_in_the_target_alone(texts):
+    frame = pa.table({"x": texts * 20, "y": texts * 20})
+    found, readings = read_columns(frame, Wishes(target="y"))
+    assert found.column("y").to_pylist() == texts * 20
+    assert "--types y=number" in readings["y"].why
+    assert pa.types.is_integer(found.column("x").type)
+    assert "removed" in readings["x"].why
+    asked, _ = read_columns(frame, Wishes(target="y", types={"y": "number"}))
+    assert asked.column("y").to_pylist() == found.column("x").to_pylist()
+
+
+def test_many_values_with_a_unit_are_numbers_in_the_target_too():
+    found, readings = read_columns(pa.table({"y": [f"{kilos} kg" for kilos in range(50)]}), Wishes(target="y"))
+    assert found.column("y").to_pylist() == list(range(50))
+    assert "kg removed" in readings["y"].why
+
+
+def test_times_of_day_are_told():
+    assert "seconds since midnight" in read(["10:30", "23:15"])[1].why

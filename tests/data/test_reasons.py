@@ -145,6 +145,7 @@ def test_ordinary_numbers_are_not_odd():
         "ages": lambda rng: rng.integers(0, 100, ROWS),
         "grades": lambda rng: rng.integers(1, 10, ROWS),
         "prices": lambda rng: rng.integers(1, 200, ROWS) * 10 - 0.01,
+        "three-codes": lambda rng: rng.choice([1, 2, 7], ROWS),
     }
     odd = {
         name: sum(reading(draw(np.random.default_rng(seed)).astype(float))[1] is not None for seed in range(500))

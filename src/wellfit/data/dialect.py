@@ -46,9 +46,10 @@ _MOST_SHOWN = 30
 # Control characters, the sign for what could not be read, and UTF-8 that was read as cp1252 when it was written. The
 # words around them are bounded: a search over one word of a megabyte would take the square of its length.
 _GARBAGE = re.compile("\\w{0,40}(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-¿])\\w{0,40}")
-# A sign or a capital with an accent inside a word, and words of such letters alone, as of another alphabet.
+# A sign (but for those that people write there: x²y, iPhone®s) or a capital with an accent inside a word,
+# and words of such letters alone, as of another alphabet.
 _UNLIKELY = re.compile(
-    "\\w{0,40}[A-Za-z][¡-¬®-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w{0,40}|[¡-¬®-¿][ß-ÿ]\\w{0,40}|\\w{0,40}[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
+    "\\w{0,40}[A-Za-z][¡-¨ª-¬¯±³µ¶¸-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w{0,40}|[¡-¬®-¿][ß-ÿ]\\w{0,40}|\\w{0,40}[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
 )
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 

@@ -45,6 +45,9 @@ _ASKED = (
     rf"(?P<n>{_NAME})\.?[ -](?P<y>\d{{4}})",
 )
 _EPOCHS: Mapping[str, str] = {r"^\d{10}$": "s", r"^\d{13}$": "ms"}
+DAYS_OF_EXCEL = (20_000, 80_000)
+"""Days since 1899-12-30, as spreadsheets count them, from 1954 to 2119."""
+_EXCEL = r"^[2-7]\d{4}(?:\.\d+)?$"
 _MONTH_NAMES = (  # English, German, French and Spanish, by their first letters
     "jan ene",
     "feb fév fev",
@@ -184,6 +187,11 @@ def seconds_of_day(texts: pa.Array) -> npt.NDArray[np.float64]:
     hours, seconds = _clock(fields)
     wrong = ~fields.matched | (hours > 23) | (seconds >= 86_400)
     return np.where(wrong, np.nan, seconds)
+
+
+def are_days_of_excel(texts: pa.Array) -> bool:
+    """Return True if all texts are numbers that may be days as spreadsheets count them."""
+    return bool(pc.all(pc.match_substring_regex(texts, _EXCEL), min_count=1).as_py())
 
 
 def is_monotone(moments: Moments) -> bool:
@@ -333,3 +341,8 @@ def _add_epochs(texts: pa.Array, moments: Moments) -> None:
         if rows.any():
             values = texts.filter(pa.array(rows)).cast(pa.int64()).to_numpy(zero_copy_only=False)
             moments[rows] = values.astype(f"datetime64[{unit}]").astype("datetime64[us]")
+    rows = np.asarray(pc.match_substring_regex(texts, _EXCEL).to_numpy(zero_copy_only=False) == True)  # noqa: E712
+    if rows.any():
+        days = texts.filter(pa.array(rows)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        seconds = np.round(days * 86_400).astype("timedelta64[s]")
+        moments[rows] = np.datetime64("1899-12-30", "us") + seconds

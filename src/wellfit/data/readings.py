@@ -20,6 +20,7 @@ from wellfit.data.moments import (
     ORDERS,
     Order,
     Zone,
+    are_days_of_excel,
     is_monotone,
     last_of_two_digits,
     moments_in,
@@ -63,6 +64,7 @@ _TOO_LONG = r"^\d{19,}$"
 _INFINITE = ("inf", "infinity")
 _TEXT = pa.string()
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
+_MOST_AS_WRITTEN = 20  # values of a target with units, which are classes then
 _GLANCE = 20  # values that suffice to recognize most columns of words
 _WITH_DIGIT = r"^[^#]*\d[^#]*$"  # but no spreadsheet error, such as #DIV/0!
 _DIGIT = re.compile(r"\d")
@@ -108,8 +110,8 @@ class Wishes:
     """The user's options for single columns and for all numbers.
 
     `types` maps a column to its kind, to a date with its order ("date-dmy"), or to numbers with their decimal sign
-    ("number-comma"), which precedes `decimal` and `thousands`; `dates` names the columns that are
-    dates if they can be.
+    ("number-comma"), which precedes `decimal` and `thousands`; `dates` names the columns that are dates if they can be;
+    few values of `target`, such as 16GB and 32GB, are classes as they are written.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class Wishes:
     missing: Missing = USUAL
     decimal: str | None = None
     thousands: str | None = None
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,12 +160,13 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
             found[name] = _decided(frame.column(name), wishes, name=name, evidence=evidence)
     typed = pa.table([one.values for one in found.values()], names=frame.column_names)
     readings = {
-        name: _naming(name, _with_oddities(one, kind=wishes.types.get(name, ""))) for name, one in found.items()
+        name: _naming(name, _with_oddities(one, name=name, kind=wishes.types.get(name, "")))
+        for name, one in found.items()
     }
     return typed, {name: reading for name, reading in readings.items() if reading != Reading()}
 
 
-def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
+def _with_oddities(found: ReadColumn, *, name: str, kind: str) -> Reading:
     """Return the reading with numbers and words that may mean missing, unless the user has typed the column."""
     stored, said = stored_as(found.values), ""
     odd: tuple[str, ...] = ()
@@ -172,7 +176,7 @@ def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
         said = why_footer(found.values)
     elif not kind and stored in ("integer", "float"):
         odd = odd_numbers(found.values)
-        said = why_odd(found.values, odd) if odd else why_dates(found.values) if stored == "integer" else ""
+        said = why_odd(found.values, odd) if odd else why_dates(found.values, name=name)
     return replace(found.reading, why="; ".join(filter(None, (found.reading.why, said))), odd=odd)
 
 
@@ -183,8 +187,8 @@ def _naming(name: str, reading: Reading) -> Reading:
 
 def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:
     kind, _, order = wishes.types.get(name, "").partition("-")
-    if kind == "date" and stored_as(column) == "integer":
-        column = column.cast(_TEXT)
+    if kind == "date" and stored_as(column) in ("integer", "float"):
+        column = texts_of(column)
     if stored_as(column) != "string":
         column, words = without_numbers(column, wishes.missing)
         reading = with_range(column, Reading()) if stored_as(column) == "date" else Reading(missing=words)
@@ -196,22 +200,38 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
         empty = cells.as_text() if kind else pa.chunked_array([pa.nulls(len(column))])
         return ReadColumn(empty, Reading(missing=cells.words))
     if name in wishes.dates and not kind:
-        return _as_dates(cells, evidence=evidence, asked=True) or _plain(cells, wishes, evidence=evidence)
+        dates = None if are_days_of_excel(cells.known) else _as_dates(cells, evidence=evidence, asked=True)
+        return dates or _plain(cells, wishes, evidence=evidence)
     if not kind:
         plain = _plain(cells, wishes, evidence=evidence)
+        if name == wishes.target and plain.reading.unit:
+            plain = _as_written(cells) or plain
         return _with_usual_words(plain, texts, wishes) if wishes.missing.asked else plain
-    found = None
-    if kind == "date":
-        found = _as_dates(cells, evidence=evidence, order=order, asked=True)
-        if found is None:
-            raise _no_date(cells.known, name=name, order=order)
-    elif kind == "boolean":
-        found = _as_truth(cells, words=_ANY_TRUTH)
-    elif kind == "number":
-        signed = replace(wishes, decimal=DECIMALS[order], thousands=None) if order else wishes
-        found = _as_numbers(cells, signed, evidence=evidence)
+    found = _asked(cells, wishes, kind=kind, order=order, evidence=evidence)
+    if found is None and kind == "date":
+        raise _no_date(cells.known, name=name, order=order)
     # A column that does not fit the requested type stays text: its user reports the value that is wrong.
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why="asked" if kind == "category" else ""))
+
+
+def _asked(cells: _Cells, wishes: Wishes, *, kind: str, order: str, evidence: _Evidence) -> ReadColumn | None:
+    """Return a column in the type that the user passed for it; None if it does not fit."""
+    if kind == "date":
+        return _as_dates(cells, evidence=evidence, order=order, asked=True)
+    if kind == "boolean":
+        return _as_truth(cells, words=_ANY_TRUTH)
+    if kind != "number":
+        return None
+    signed = replace(wishes, decimal=DECIMALS[order], thousands=None) if order else wishes
+    return _as_numbers(cells, signed, evidence=evidence)
+
+
+def _as_written(cells: _Cells) -> ReadColumn | None:
+    """Return classes such as 16GB and 32GB with their units; None for too many different values."""
+    if pc.count_distinct(cells.known).as_py() > _MOST_AS_WRITTEN:
+        return None
+    why = f"classes as written; for numbers, pass {COLUMN_OPTION}number"
+    return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why))
 
 
 def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
@@ -466,7 +486,8 @@ def _as_clock(cells: _Cells) -> ReadColumn | None:
     values = _clock_in(known[0])
     if values.null_count > known[0].null_count:
         return None
-    return ReadColumn(pa.chunked_array([values]), Reading(missing=known[1]))
+    why = "times of day, in seconds since midnight"
+    return ReadColumn(pa.chunked_array([values]), Reading(missing=known[1], why=why))
 
 
 def _clock_in(texts: pa.Array) -> pa.Array:
@@ -486,8 +507,8 @@ class Unlike(Exception):
 
 def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
     """Read a column as it was read at the split; Unlike for a value that cannot be read that way."""
-    if stored == "date" and stored_as(column) == "integer":
-        column = column.cast(_TEXT)
+    if stored == "date" and stored_as(column) in ("integer", "float"):
+        column = texts_of(column)
     if stored_as(column) != "string":
         return texts_of(column) if stored == "string" else without_numbers(column, missing)[0]
     cells = _Cells(column.combine_chunks(), missing)

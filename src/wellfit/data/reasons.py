@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit.data.moments import ORDER_WORDS, ORDERS, moments_in, written_dates
+from wellfit.data.columns import stored_as
+from wellfit.data.moments import DAYS_OF_EXCEL, ORDER_WORDS, ORDERS, moments_in, written_dates
 from wellfit.data.numerals import PLAIN, are_numbers, number_text, unit_behind
 
 ALTHOUGH = "text, although"
@@ -29,6 +30,9 @@ _MOST_NAMED = 3
 _MOST_STRAYS = 5
 _FEWEST_MEASURED = 2  # different numbers with the same unit: one alone, such as 5more, is a level
 _DIGITS = re.compile(r"\d+")
+_NAMES_A_DATE = re.compile(
+    r"(?<![A-Za-z])(?i:dat(?:e|um|a|o)|fecha|days?|jour|time|d[ií]a)|[a-z](?:Date|Time|Day)|(?i:datum|tag|zeit|day|_at)\b"
+)
 _SENTINEL = re.compile(r"-?(9+\.?9*|8+\.?8*|7+\.?7*)(\.0+)?")
 _LARGEST = frozenset({2.0**31 - 1, -(2.0**31), 32767.0, -32768.0, 65535.0, 1e20, -1e20, 1e30, -1e30})
 _ENGLISH_FOOTERS = ("total", "totals", "grand total", "sum", "subtotal", "average", "mean")
@@ -204,12 +208,17 @@ def why_footer(texts: pa.ChunkedArray) -> str:
     return f"the last row says {last!r}: leave it out if it is a total"
 
 
-def why_dates(column: pa.ChunkedArray) -> str:
-    """Return that whole numbers may be dates, written as 20231231 or in seconds since 1970; or ""."""
+def why_dates(column: pa.ChunkedArray, *, name: str) -> str:
+    """Return that numbers may be dates, written as 20231231, in seconds since 1970 or in days as in Excel; or ""."""
     bounds = pc.min_max(column).as_py()
     if bounds["min"] is None or bounds["max"] - bounds["min"] < _MOST_NAMED:
         return ""
     low, high = bounds["min"], bounds["max"]
+    if DAYS_OF_EXCEL[0] <= low and high < DAYS_OF_EXCEL[1] and _NAMES_A_DATE.search(name):
+        first, last = (np.datetime64("1899-12-30") + int(end) for end in (low, high))
+        return f"numbers that may be days as Excel counts them, {first} to {last}: if so, pass {COLUMN_OPTION}date"
+    if stored_as(column) != "integer":
+        return ""
     if low >= 19_000_101 and high <= 20_991_231:
         numbers = np.asarray(column.drop_null())
         month, day = numbers // 100 % 100, numbers % 100
@@ -233,6 +242,8 @@ def odd_numbers(column: pa.ChunkedArray) -> tuple[str, ...]:
     if len(others) < 2:
         return ()
     low, high = others.min(), others.max()
+    # Beside only two numbers, a third digit is no exception: codes may be 1, 2 and 7. In surveys 9 is one.
+    often &= (np.abs(distinct) >= 9) | (len(others) > 2)
     far = alike & often & ((distinct < low - (high - low)) | (distinct > high + (high - low)))
     return tuple(number_text(value) for value in sorted(distinct[far]))
 

@@ -190,7 +190,8 @@ def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Sche
         return pictures, picture_schema(
             pictures.frame, shape=shape, paths=settings.pictures, several=settings.deployment_data is not None, **asked
         )
-    wishes = Wishes(types=settings.types, dates=(settings.time_on,) if settings.time_on else ())
+    dates = (settings.time_on,) if settings.time_on else ()
+    wishes = Wishes(types=settings.types, dates=dates, target=settings.target or "")
     table = read_table(data, csv_format=settings.csv_format, wishes=wishes, drop=settings.drop)
     notify({"event": "read", "rows": table.frame.num_rows, "columns": table.frame.num_columns})
     schema = infer_schema(table.frame, readings=table.readings, spellings=settings.spellings, **asked)
