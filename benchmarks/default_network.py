@@ -9,6 +9,7 @@ table measure. Of adult, the official test file is not read.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
@@ -18,7 +19,21 @@ import numpy as np
 import pyarrow as pa
 
 from report import Row, finish, parser_of
-from tables import ADULT, BIKE, CALIFORNIA, CREDIT, DATA, PHONEME, TRAIN, Source, divided
+from tables import (
+    ADULT,
+    BIKE,
+    CALIFORNIA,
+    CAR,
+    CPU,
+    CREDIT,
+    DATA,
+    MAGIC,
+    PHONEME,
+    SEGMENT,
+    TRAIN,
+    Source,
+    divided,
+)
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
@@ -29,13 +44,27 @@ from wellfit.sweeps.space import changed
 from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for
 
 SOURCES = (PHONEME, CREDIT, CALIFORNIA, BIKE, ADULT)
+MORE_SOURCES = (SEGMENT, CAR, MAGIC, CPU)
+"""Measured only if `--tables` names them."""
 QUICK_SOURCES = (CREDIT, PHONEME)
 TOLD_BY = (0, 1, 2)
 """Seeds of the divisions whose test rows are left alone."""
 NETWORKS = 8
 BASE: Mapping[str, Any] = {"widths": (128, 128), "lr": 2e-3, "shrink": 5e-5, "keep_prob": 0.85}
+OFF: Mapping[str, Any] = {"shrink": 0.0, "keep_prob": 1.0}
+DEEP: Mapping[str, Any] = {"widths": (256, 256, 256), "activation": "gelu"}
 PIECES: Mapping[str, Mapping[str, Any]] = {
     "as they are": {},
+    "first of a run": {"widths": (64, 64), "activation": "gelu", **OFF},
+    "first of a run, regularized": {"widths": (64, 64), "activation": "gelu"},
+    "3 x 256, gelu, no regularizer": {**DEEP, **OFF},
+    "3 x 256, gelu": DEEP,
+    "3 x 256, gelu, no bins": {**DEEP, "embedding": "none"},
+    "3 x 256, gelu, periodic": {**DEEP, "embedding": "periodic"},
+    "3 x 256, gelu, 2 times, no bins": {**DEEP, "embedding": "none", "times": 2},
+    "3 x 256, gelu, beta2 .95": {**DEEP, "beta2": 0.95},
+    "3 x 256, gelu, coslog4": {**DEEP, "schedule": "coslog4"},
+    "3 x 256, gelu, label smoothing .1": {**DEEP, "label_smoothing": 0.1},
     "gelu": {"activation": "gelu"},
     "256 wide, gelu": {"widths": (256, 256), "activation": "gelu"},
     "tanh": {"activation": "tanh"},
@@ -85,25 +114,36 @@ class Figures:
     alone: float
     together: float
     smooth: float
+    seconds: float
+    """Of a core, for one network."""
 
 
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
     parser.add_argument("--pieces", nargs="+", default=[], help="only these pieces, and the networks as they are")
+    parser.add_argument("--share", type=float, default=TRAIN, help=f"of the rows that train (default: {TRAIN})")
     parser.add_argument("--networks", type=int, default=NETWORKS, help=f"trained alike (default: {NETWORKS})")
     parser.set_defaults(seeds=[10, 11, 12])
     asked = parser.parse_args()
     usual = QUICK_SOURCES if asked.quick else SOURCES
-    sources = [each for each in SOURCES if each.name in asked.tables] or usual
+    sources = [each for each in (*SOURCES, *MORE_SOURCES) if each.name in asked.tables] or usual
     names = [name for name in PIECES if not asked.pieces or name in asked.pieces or not PIECES[name]]
-    rows = [row for source in sources for row in rows_of(source, names, seeds=asked.seeds, networks=asked.networks)]
+    rows = [
+        row
+        for source in sources
+        for row in rows_of(
+            [held_out(source, seed=seed, share=asked.share) for seed in asked.seeds],
+            source.name,
+            names,
+            networks=asked.networks,
+        )
+    ]
     finish("default_network", rows, as_json=asked.json)
 
 
-def rows_of(source: Source, names: Sequence[str], *, seeds: Sequence[int], networks: int) -> list[Row]:
-    """Return a line for each piece on one table: the loss of the average, and how both figures change."""
-    parts = [held_out(source, seed=seed) for seed in seeds]
+def rows_of(parts: Sequence[Prepared], table: str, names: Sequence[str], *, networks: int) -> list[Row]:
+    """Return a line for each piece on the divisions of one table: the loss of the average, and how both change."""
     rows, base = [], []
     for name in names:
         figures = [figures_of(data, PIECES[name], networks=networks) for data in parts]
@@ -114,9 +154,10 @@ def rows_of(source: Source, names: Sequence[str], *, seeds: Sequence[int], netwo
         smooth = [one.smooth - other.smooth for one, other in pairs]
         note = (
             f"together {_told(together)}, alone {mean(one.alone for one in figures):.5g} {_told(alone)}, "
-            f"smooth {mean(one.smooth for one in figures):.5g} {_told(smooth)}"
+            f"smooth {mean(one.smooth for one in figures):.5g} {_told(smooth)}, "
+            f"{mean(one.seconds for one in figures):.2g} s of a core"
         )
-        rows.append(Row(f"{source.name}: {name}", mean(one.together for one in figures), note=note))
+        rows.append(Row(f"{table}: {name}", mean(one.together for one in figures), note=note))
         print(rows[-1].case, f"{rows[-1].measured:.5g}", note, flush=True, file=sys.stderr)
     return rows
 
@@ -126,14 +167,14 @@ def _told(differences: Sequence[float]) -> str:
     return f"{mean(differences):+.4g} (+-{error:.2g})"
 
 
-def held_out(source: Source, *, seed: int) -> Prepared:
+def held_out(source: Source, *, seed: int, share: float = TRAIN) -> Prepared:
     """Return train, and in place of dev rows that no test set of `TOLD_BY` has."""
     table = read_table(DATA / source.file).frame
     told = np.zeros(table.num_rows, bool)
     for other in () if source.test else TOLD_BY:
         told |= divided(source, seed=other).table["part"].to_numpy(zero_copy_only=False) == "test"
     free = np.random.default_rng(seed).permutation(np.flatnonzero(~told))
-    measured = free[: round((1 - TRAIN) * table.num_rows)]
+    measured = free[: round((1 - share) * table.num_rows)]
     train = np.setdiff1d(np.arange(table.num_rows), measured)
     schema = infer_schema(table, target=source.target, drop=source.drop)
     columns = [*schema.feature_names, schema.target]
@@ -157,6 +198,7 @@ def config_of(data: Prepared, piece: Mapping[str, Any]) -> Config:
 def figures_of(data: Prepared, piece: Mapping[str, Any], *, networks: int) -> Figures:
     """Train networks with seeds of their own."""
     goal, config = default_goal(data.preparation.schema.task), config_of(data, piece)
+    began = time.process_time()
     with InProcess(data, goal=goal, effects=False) as executor:
         outcomes = executor.train([replace(config, seed=seed) for seed in range(networks)])
     alone = mean(outcome.losses["dev"] for outcome in outcomes)
@@ -165,6 +207,7 @@ def figures_of(data: Prepared, piece: Mapping[str, Any], *, networks: int) -> Fi
         goal.score_of(alone),
         goal.score_of(goal.loss(data.dev.target, average)),
         goal.smooth.score_of(goal.smooth.loss(data.dev.target, average)),
+        (time.process_time() - began) / networks,
     )
 
 

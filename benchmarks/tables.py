@@ -42,6 +42,10 @@ PHONEME = Source("phoneme", "phoneme.csv", "nasal")
 CREDIT = Source("credit_g", "credit_g.csv", "class")
 CALIFORNIA = Source("california_housing", "california_housing.csv", "medianHouseValue")
 ADULT = Source("adult", "adult_train.csv", "income", test="adult_test.csv")
+SEGMENT = Source("segment", "segment.csv", "target")
+CAR = Source("car", "car.csv", "target")
+MAGIC = Source("magic", "magic.csv", "target")
+CPU = Source("cpu_act", "cpu_act.csv", "target")
 BIKE = Source("bike_hour", "bike_hour.csv", "cnt", drop=("instant", "casual", "registered"))
 
 

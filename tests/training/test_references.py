@@ -68,6 +68,9 @@ def test_effort_falls_with_the_budget_and_with_the_cells_and_is_the_same_on_ever
     assert effort_for(classification, budget_seconds=600) == effort_for(classification, budget_seconds=None) == 1
     assert effort_for(large, budget_seconds=10) < effort_for(large, budget_seconds=60) <= 1
     assert effort_for(large, budget_seconds=10) < effort_for(classification, budget_seconds=10)
+    # A tenth of the budget, and at least the one second that is a tenth of ten.
+    assert effort_for(large, budget_seconds=10) == effort_for(large, budget_seconds=1)
+    assert effort_for(large, budget_seconds=12) == pytest.approx(1.2 * effort_for(large, budget_seconds=10))
 
 
 def test_a_table_too_large_is_thinned_and_says_so(classification, monkeypatch):

@@ -35,7 +35,7 @@ MOST_TREES = 1_000
 """Total number of trees over all classes."""
 MOST_ITERATIONS, MOST_LINEAR_ITERATIONS = 200, 300
 FEWEST_ITERATIONS, FEWEST_LINEAR_ITERATIONS = 5, 20
-LEAST_SECONDS, MOST_SECONDS, SHARE = 1.0, 20.0, 0.15
+LEAST_SECONDS, MOST_SECONDS, SHARE = 1.0, 20.0, 0.1
 """Seconds of an idle core that `effort_for` allows the models: minimum, maximum, and share of a budget in time."""
 SECONDS_OF_TREE = (2.2e-3, 8e-9)
 SECONDS_OF_ITERATION = (4e-4, 1.5e-9)
