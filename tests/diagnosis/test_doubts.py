@@ -42,6 +42,11 @@ def test_one_class_for_every_row_is_said_first_with_the_goals_that_show_it():
     assert [each.code for each in found.leading] == ["WF110", "WF111"]
     assert found.headline.startswith("First look at the numbers: every row predicted as one class (WF110)")
     assert "bigger network" not in found.headline
+    first, *others = found.prescription
+    assert (first.kind, first.ceiling) == ("none", 0)
+    assert "Explain every row predicted as one class (WF110) and" in first.why
+    assert any(each.kind == "bigger_network" for each in others)
+    assert all("if the numbers are right" in each.why for each in others if each.ceiling)
     listed = [each.code for each in found.findings]
     assert max(map(listed.index, ("WF110", "WF111", "WF112", "WF212"))) < listed.index("WF101")
 
@@ -108,19 +113,20 @@ def test_a_class_that_only_dev_has_is_named_before_the_variance():
 
 
 @pytest.mark.parametrize("classes", [10, 30, 300])
-def test_rare_classes_that_train_happens_to_lack_are_seldom_alarming(classes):
-    """Classes whose frequencies fall as 1 / rank: of the rarest, some are in dev alone."""
-    runs, alarms, lacking, rng = 500, 0, 0, np.random.default_rng(classes)
+@pytest.mark.parametrize("rows", [100, 300, 1_000, pytest.param(10_000, marks=pytest.mark.proof)])
+def test_rare_classes_that_train_happens_to_lack_are_seldom_alarming(classes, rows):
+    """Classes whose frequencies fall as the square of their rank: of the rarest, some are in dev alone."""
+    runs, alarms, lacking, rng = 500, 0, 0, np.random.default_rng(classes + rows)
     frequencies = 1 / np.arange(1, classes + 1) ** 2
     for _ in range(runs):
-        target = rng.choice(classes, 300, p=frequencies / frequencies.sum())
-        sides = (target[:200], np.eye(classes)[target[:200]]), (target[200:], np.eye(classes)[target[200:]])
-        facts = predicted(*sides, ERROR)
-        found = CHECKS["WF215"](facts)
+        target = rng.choice(classes, rows, p=frequencies / frequencies.sum())
+        train, dev = ((part, np.eye(classes)[part]) for part in np.split(target, [2 * rows // 3]))
+        told = Predicted.over({"train": train, "dev": dev}, goal=ERROR, train=train[0])
+        found = CHECKS["WF215"](Facts(goal=ERROR, predicted=told))
         alarms += found.status == "fired"
         lacking += found.status != "passed"
     assert alarms <= most(runs)
-    assert lacking > 0
+    assert lacking > 0 or rows * frequencies[-1] > 50  # all classes are frequent enough
 
 
 def of_rule(rows, rng, *, steep=2.4):

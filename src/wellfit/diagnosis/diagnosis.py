@@ -200,13 +200,14 @@ def diagnose_losses(  # noqa: PLR0913 - one argument per known fact
     chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
     gaps = measure(errors, tolerance=chosen)
     known = replace(facts or Facts(goal=goal), tolerance=chosen, errors=errors, gaps=gaps)
-    prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen, pictures=pictures)
+    findings = run_checks(known, context)
+    prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen, findings=findings, pictures=pictures)
     return Diagnosis(
         goal=goal,
         tolerance=chosen,
         errors=errors,
         gaps=gaps,
-        findings=run_checks(known, context),
+        findings=findings,
         prescription=prescription,
         notes=notes,
     )

@@ -23,6 +23,8 @@ CUT = "out of budget"
 """How the evidence of WF105 names a training that was cut short."""
 BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible", "doubt")
 """Kinds of findings that are acted on before any gap."""
+SPOILING: tuple[Urgency, ...] = ("leak", "impossible", "doubt")
+"""Kinds of findings after which no gap can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -49,31 +51,47 @@ def ceiling(errors: Errors, gap: Gap) -> float:
 
 
 def prescribe(
-    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, pictures: bool = False
+    errors: Errors,
+    gaps: Mapping[GapName, Gap | None],
+    *,
+    goal: Goal,
+    tolerance: float,
+    findings: Sequence[Finding] = (),
+    pictures: bool = False,
 ) -> tuple[Prescribed, ...]:
     """Return remedies in the order in which to try them: bias first, then variance, mismatch, dev overfit.
 
     `pictures` says whether the rows are pictures, for which augmentation is also a remedy for mismatch.
 
     A gap is treated if its verdict is "yes", or if it is "cannot tell" but the value is above the tolerance. Other
-    undecided gaps call for a bigger dev set or a reference; otherwise there is nothing to do.
+    undecided gaps call for a bigger dev set or a reference; otherwise there is nothing to do. If `findings` doubt the
+    numbers, the first thing is to explain these, and each remedy depends on it.
     """
     known = list(present(gaps))
+    doubts = [each for urgency in SPOILING for each in fired(findings, codes_of(urgency))]
     remedies = [
         remedy
         for gap in known
         if gap.verdict == "yes" or (gap.verdict == "cannot tell" and gap.value > tolerance)
-        for remedy in _remedies(errors, gap, goal=goal, pictures=pictures)
+        for remedy in _remedies(errors, gap, goal=goal, doubted=bool(doubts), pictures=pictures)
     ]
-    return (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies})) or (_nothing(known),)
+    found = (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies}))
+    return (_explained(doubts), *found) if doubts else found or (_nothing(known),)
 
 
-def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Prescribed]:
+def _explained(doubts: Sequence[Finding]) -> Prescribed:
+    named = _joined([f"{each.title} ({each.code})" for each in doubts])
+    why = f"Explain {named} first, because no gap can be trusted until then."
+    return Prescribed("none", "none", "", 0.0, why)
+
+
+def _remedies(errors: Errors, gap: Gap, *, goal: Goal, doubted: bool, pictures: bool) -> list[Prescribed]:
     most = ceiling(errors, gap)
     name, size = gap.kind.noun.capitalize(), errors.size(gap, unit=Unit(goal))
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" or errors.is_open(gap) else ", though its interval is too wide to be sure"
+    doubt += ", if the numbers are right" if doubted else ""
     return [
         Prescribed(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
         for kind in prescribed_against(gap.name, pictures=pictures)
