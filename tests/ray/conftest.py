@@ -1,4 +1,4 @@
-"""Clusters of several raylets on this machine; each test ends all that it started."""
+"""A cluster of several raylets on this machine, all of which end with the tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def split():
     return wf.split({**table, "y": np.where(signal > 0, "yes", "no")}, target="y")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
     """Start a head without CPUs, to which a test adds nodes."""
     import ray

@@ -1,13 +1,24 @@
-"""A sweep on Ray gives the outcomes that it has here, also where workers, nodes and programs go away."""
+"""A sweep on Ray gives the outcomes that it has here, also where workers, nodes and programs go away.
+
+The tests share a cluster, in their order: the first one leaves it with a head and two nodes.
+"""
 
 from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import wellfit as wf
+from wellfit.cli import main
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(170), pytest.mark.filterwarnings("ignore")]
+STORE = 80_000_000
 QUICK = wf.Config(
     network=wf.Network(widths=(16,)), optimization=wf.Optimization(epochs=4, batch_size=64, lr=0.01), seed=1
 )
@@ -37,8 +48,8 @@ def test_a_sweep_on_a_cluster_of_this_machine_equals_the_pools_and_leaves_no_con
 def test_two_nodes_one_killed_in_the_middle_one_added_give_the_same_outcomes(split, cluster):
     import ray
 
-    nodes = [cluster.add_node(num_cpus=1, object_store_memory=80_000_000) for _ in range(2)]
-    long = QUICK.with_knobs(epochs=150)
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=STORE) for _ in range(2)]
+    long = QUICK.with_knobs(epochs=100)
     here = wf.sweep(split, long, over=OVER)
     told = []
 
@@ -47,10 +58,48 @@ def test_two_nodes_one_killed_in_the_middle_one_added_give_the_same_outcomes(spl
         members = sum(each["event"] == "member" for each in told)
         if event["event"] == "member" and members == 2:
             cluster.remove_node(nodes[0], allow_graceful=False)
-            cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+            cluster.add_node(num_cpus=1, object_store_memory=STORE)
 
     ray.init(address=cluster.address, log_to_driver=False)
     there = wf.sweep(split, long, over=OVER, executor=wf.Ray(), notify=notify)
     assert ray.is_initialized()
+    ray.shutdown()
     assert all_same(here, there)
     assert [event["why"] for event in told if event["event"] == "put back"]
+
+
+def test_doctor_looks_at_every_node(cluster, capsys):
+    assert main(["doctor", "--ray", cluster.address, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["ray"]
+    assert sorted(node["cpus"] for node in found["nodes"]) == [0, 1, 1]
+    assert [{name: node[name] for name in found["here"]} for node in found["nodes"]] == [found["here"]] * 3
+    assert (found["slots"], found["differences"]) == (2, [])
+
+
+PROGRAM = """
+import os, sys
+import wellfit as wf
+
+def notify(event, told=[]):
+    told.append(event["event"])
+    if told.count("member") == 3:
+        os.kill(os.getpid(), 9)
+
+config = wf.Config(optimization=wf.Optimization(epochs=4))
+wf.sweep(sys.argv[1], config, over={"l2": [0.0, 1.0, 10.0, 100.0, 1e3]}, executor=wf.Ray(), notify=notify)
+"""
+
+
+def test_the_call_of_a_killed_program_continues_on_the_cluster(cluster, tmp_path):
+    experiment, over = tmp_path / "rows.wellfit", {"l2": [0.0, 1.0, 10.0, 100.0, 1e3]}
+    rows = tmp_path / "rows.csv"
+    numbers = np.random.default_rng(1).normal(size=(400, 2))
+    rows.write_text("a,b,y\n" + "".join(f"{a:.3f},{b:.3f},{'yes' if a * b > 0 else 'no'}\n" for a, b in numbers))
+    assert main(["split", str(rows), "--target", "y", "--out", str(experiment)]) == 0
+    known = {**os.environ, "RAY_ADDRESS": cluster.address}
+    killed = subprocess.run([sys.executable, "-c", PROGRAM, str(experiment)], env=known, check=False, timeout=150)
+    assert killed.returncode == -signal.SIGKILL
+    told, config = [], wf.Config(optimization=wf.Optimization(epochs=4))
+    there = wf.sweep(experiment, config, over=over, executor=wf.Ray(address=cluster.address), notify=told.append)
+    assert sum(event["event"] == "member" for event in told) <= 3
+    assert all_same(wf.sweep(wf.open_experiment(experiment).split, config, over=over), there)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wellfit.base.files import home_folder
+from wellfit.cli.options import ray_option
 from wellfit.cli.session import Session
 from wellfit.cli.stage import stage
 
@@ -33,11 +34,42 @@ _PACKAGES = (
 _OPTIONAL = ("pandas", "polars", "optuna", "ray")
 
 
-@stage(examples="\n  wellfit doctor\n  wellfit doctor --json\n")
-def doctor(*, session: Session) -> None:
-    """Show what is installed, which engine would be used, and whether experiments can be written here."""
+@stage(
+    examples="\n  wellfit doctor\n  wellfit doctor --json\n"
+    "  wellfit doctor --ray 10.0.0.7:6379     what is installed on each node of a cluster\n"
+)
+@ray_option
+def doctor(*, session: Session, ray: str | None) -> None:
+    """Show what is installed, which engine would be used, and whether experiments can be written here.
+
+    With --ray, one small task looks at each node of the cluster, and what differs is named.
+    """
     body = examine()
+    if ray:
+        body["ray"] = _cluster(ray)
+        body["warnings"] += body["ray"]["differences"]
     session.result(body, text=_text(body))
+
+
+def _cluster(address: str) -> Json:
+    from wellfit.sweeps.ray_cluster import Cluster, Ray
+    from wellfit.sweeps.ray_nodes import differences, examine_nodes, facts
+
+    cluster = Cluster(Ray(address=address))
+    try:
+        nodes, slots = examine_nodes(cluster), cluster.slots
+    finally:
+        cluster.close()
+    here = facts()
+    return {"slots": slots, "here": here, "nodes": nodes, "differences": differences(nodes, here)}
+
+
+def _node_line(node: Json) -> str:
+    size = f"{node['cpus']:g} CPUs, {node['memory'] / 2**30:.1f} GiB, {node['gpus']:g} GPUs"
+    if "error" in node:
+        return f"  {node['node']:<15} {size}"
+    versions = ", ".join(f"{name} {node[name] or '-'}" for name in ("wellfit", "python", "numpy", "numba", "torch"))
+    return f"  {node['node']:<15} {size}; {versions}; {node['processor']}"
 
 
 def examine() -> Json:
@@ -114,6 +146,8 @@ def _text(body: Json) -> str:
             f"{place}: {body[place]['path']} ({'writable' if body[place]['writable'] else 'NOT writable'})"
             for place in ("home", "here")
         ),
+        *((f"cluster: {body['ray']['slots']} networks at a time",) if "ray" in body else ()),
+        *(_node_line(node) for node in body.get("ray", {}).get("nodes", ())),
         *(f"warning: {warning}" for warning in body["warnings"]),
     ]
     return "\n".join(lines if body["warnings"] else [*lines, "All is well."])

@@ -38,6 +38,8 @@ WORKERS_WAIT = 1.5
 """Workers are started only if the rest of a budget in time exceeds the command's start time by this factor."""
 PILOT_SHARE = 0.35
 """Share of the remaining time after which the pilot is cut short; by then its speed is known."""
+MOST_PILOTS = 16
+"""Number of pilots on a machine or cluster of many cores: more would say no more about the speed of one."""
 
 
 def run_in(
@@ -143,7 +145,7 @@ def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
     rows, columns, shape = train.rows, train.numeric.shape[1], schema.picture
     pilot = pilot_config(rows=rows, columns=columns, seed=request.seed, shape=shape) if budget.is_timed else None
     # One for each worker, since a core is slower while its neighbours work.
-    pilots = [replace(pilot, seed=place) for place in range(budget.workers)] if pilot else []
+    pilots = [replace(pilot, seed=place) for place in range(min(budget.workers, MOST_PILOTS))] if pilot else []
     timed = pool.train(pilots, deadline=budget.deadline_at(PILOT_SHARE))
     if timed:
         budget.pay(min(timed, key=lambda outcome: outcome.seconds))
