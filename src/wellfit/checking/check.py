@@ -19,7 +19,7 @@ from wellfit.checking.given import Network, trial_of
 from wellfit.checking.keeping import kept
 from wellfit.checking.trial import FAILURES, Trial
 from wellfit.diagnosis.catalogue.entry import WIDTH
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import Finding, counted, finding, findings_frame
 
 CHECKS: Mapping[str, Callable[[Trial], Finding]] = {
     "WF501": outputs.loss_at_start,
@@ -54,6 +54,13 @@ class Check(Record):
 
     findings: tuple[Finding, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Check({counted(self.findings)}, in {self.seconds:.1f} s)"
+
+    def to_frame(self) -> Any:
+        """Return the findings as an Arrow table: code, title, status, evidence, remedy."""
+        return findings_frame(self.findings)
 
     @property
     def fired(self) -> tuple[Finding, ...]:

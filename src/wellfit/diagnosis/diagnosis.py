@@ -11,7 +11,7 @@ from wellfit.base.rendering import Rendered
 from wellfit.base.typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
-from wellfit.diagnosis.findings import UNCHECKED, Finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding, counted, findings_frame
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure, present
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Prescribed, ceiling, headline, leading, prescribe
@@ -58,10 +58,7 @@ class Diagnosis(Rendered):
 
     def to_frame(self) -> Any:
         """Return the findings as an Arrow table: code, title, status, evidence, remedy."""
-        import pyarrow as pa
-
-        names = ("code", "title", "status", "evidence", "remedy")
-        return pa.table({name: [getattr(found, name) for found in self.findings] for name in names})
+        return findings_frame(self.findings)
 
     @property
     def leading(self) -> tuple[Finding, ...]:
@@ -125,6 +122,13 @@ class DataDiagnosis(Rendered):
 
     goal: Goal
     findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"DataDiagnosis({counted(self.findings)})"
+
+    def to_frame(self) -> Any:
+        """Return the findings as an Arrow table: code, title, status, evidence, remedy."""
+        return findings_frame(self.findings)
 
     @property
     def fired(self) -> tuple[Finding, ...]:

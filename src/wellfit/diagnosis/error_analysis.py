@@ -197,6 +197,10 @@ class ErrorAnalysis(Rendered, ErrorShares):
     listing: pa.Table = field(repr=False, metadata=OMITTED)
     """All errors of the eyeball in the order in which they are to be looked at, with their columns."""
 
+    def __repr__(self) -> str:
+        tags = f"; tags: {', '.join(self.tags)}" if self.tags else ""
+        return f"ErrorAnalysis({self.goal.name}: {self.listing.num_rows} errors to look at{tags})"
+
     @property
     def shares(self) -> ErrorShares:
         """The kinds of errors alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from wellfit.base.arguments import named
 from wellfit.base.serialize import Record, omitted_if
@@ -72,6 +72,21 @@ def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate 
     entry = entry_of(code)
     status: FindingStatus = "not applicable" if fired is None else "fired" if fired else "passed"
     return Finding(entry.code, entry.title, status, evidence, entry.remedy, interval)
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """Return in one line which findings fired, and how many did not."""
+    fired_codes = ", ".join(found.code for found in findings if found.status == "fired")
+    states = [found.status for found in findings]
+    return f"fired {fired_codes or 'none'}; {states.count('passed')} passed, {states.count('not applicable')} open"
+
+
+def findings_frame(findings: Sequence[Finding]) -> Any:
+    """Return findings as an Arrow table: code, title, status, evidence, remedy."""
+    import pyarrow as pa
+
+    names = ("code", "title", "status", "evidence", "remedy")
+    return pa.table({name: [getattr(found, name) for found in findings] for name in names})
 
 
 def topic_of(found: Finding) -> str:

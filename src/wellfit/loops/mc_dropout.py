@@ -31,6 +31,9 @@ class Passes:
     spread: Floats
     passes: int
 
+    def __repr__(self) -> str:
+        return f"Passes({self.passes} passes; mean and spread of shape {self.mean.shape})"
+
 
 @named
 def mc_dropout(

@@ -90,6 +90,11 @@ class Outcome(Record):
     members: Mapping[str, float] = field(default_factory=dict, metadata=omitted_if({}))
     temperature: float = field(default=1.0, metadata=omitted_if(1.0))
 
+    def __repr__(self) -> str:
+        losses = ", ".join(f"{part} {loss:.4g}" for part, loss in self.losses.items())
+        many = f"average of {self.networks} networks; " if self.members else ""
+        return f"Outcome({many}loss: {losses}; {self.status.value}, {self.updates} updates; {self.config!r})"
+
     @property
     def identity(self) -> str:
         """Sixteen hexadecimal digits made from the config, the config and update of a snapshot, or ensemble weights."""

@@ -164,6 +164,11 @@ class Model:
     parts: tuple[Part, ...]
     temperature: float = 1.0
 
+    def __repr__(self) -> str:
+        schema, many = self.preparation.schema, len(self.parts)
+        networks = f"average of {many} networks" if many > 1 else "one network"
+        return f"Model({schema.task} of {schema.target!r}: {networks}, {self.parts[0].config!r})"
+
     def __post_init__(self) -> None:
         if any(part.config.network.module for part in self.parts):
             raise BadInput(
