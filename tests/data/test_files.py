@@ -368,6 +368,35 @@ def test_intervals_and_periods_of_frames_are_text(values, first):
     assert column.null_count == int(pd.isna(values).sum())
 
 
+CUT = {  # rows with a field more than the header
+    "single-quotes": ["x,name,y", *(f"{i}.5,'Smith, {'AB'[i % 2]}',{i % 2}" for i in range(30))],
+    "thousands": ["a,b,y", *(f"{1 + i % 3},{100 + i},{i},x" for i in range(30))],
+}
+
+
+@pytest.mark.parametrize("written", CUT.values(), ids=CUT)
+def test_a_value_cut_in_two_is_no_name_of_a_row(written, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(written))
+    with pytest.raises(BadInput, match="4 fields in the rows, but the header has 3"):
+        read_table(path)
+
+
+RULES = {
+    "markdown": ["| size | count | colour |", "|---|:--:|--:|", *(f"| {i}.5 | {i} | red |" for i in range(30))],
+    "database": ["size|count|colour", "----|-----|----", *(f"{i}.5|{i}|red" for i in range(30))],
+}
+
+
+@pytest.mark.parametrize("read", [whole, in_batches])
+@pytest.mark.parametrize("written", RULES.values(), ids=RULES)
+def test_a_rule_below_the_names_is_refused(written, read, schema, tmp_path):
+    path = tmp_path / "table.txt"
+    path.write_bytes(text(written))
+    with pytest.raises(BadInput, match="a rule of dashes"):
+        read(path, schema)
+
+
 UNREADABLE = {
     "lists": pa.table({"a": [1.0, 2.0], "it": [[1], [2]]}),
     "bytes": pa.table({"a": [1.0, 2.0], "it": [b"\xff\x00", b"\x00"]}),

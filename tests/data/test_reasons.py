@@ -42,6 +42,9 @@ TEXTS = {  # cells, and what must be said about them
     "signs-of-two-files": (["01.02.2020", "03/04/2021", "11.12.2020"], ["look like dates", "'03/04/2021'"]),
     "no-such-day": (["30.02.2020", *["01.02.2020", "13.04.2021"] * 9], ["look like dates", "'30.02.2020' in row 1"]),
     "a-word-among-dates": ([*["31/12/2020", "30/11/2021"] * 9, "soon"], ["look like dates", "'soon' in row 19"]),
+    "durations-of-laps": (["1:23.4", "3:10.0", "2:00.9"] * 9, ["durations", "'1:23.4'"]),
+    "durations-in-words": (["3h 12min", "1 h 5 min", "12h 40m"] * 9, ["durations", "'3h 12min'"]),
+    "months-of-excel": (["Jan-22", "Mrz-22", "Dec-21"] * 9, ["months", "'Jan-22'", "=date"]),
     "months": (["2020-01", "2020-02", "2021-12"] * 9, ["months", "'2020-01'", "=date"]),
 }
 

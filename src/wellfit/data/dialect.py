@@ -51,6 +51,7 @@ _GARBAGE = re.compile("\\w{0,40}(?:[\x80-\x9f\ufffd]|Ã[\x80-¿]|â€|Â[\xa0-�
 _UNLIKELY = re.compile(
     "\\w{0,40}[A-Za-z][¡-¨ª-¬¯±³µ¶¸-¿À-ÞŠŸŒŽ“”‚„†‡ˆ‰‹›ƒ][a-zß-ÿ]\\w{0,40}|[¡-¬®-¿][ß-ÿ]\\w{0,40}|\\w{0,40}[a-zß-ÿ][ŸŠŽŒ]\\b|[¢-ÿŒœŠšŸŽžƒ]{4,}"
 )
+_CUT = re.compile(r"\n'[^'\n]+\n[^'\n]*'(?:\n|$)")  # fields of a row, one a line: a value in single quotes, cut in two
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 
@@ -251,6 +252,8 @@ def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool 
     short = layout.first == 1 and len(above) == layout.width - 1 > 1
     if short and not any(_NUMBER.fullmatch(cell.strip()) for cell in above):
         ended = all(not row[-1].strip() for row in [cells, *body])  # every row ends with a delimiter
+        if not ended:
+            _require_row_names([cells, *body], names=len(above), path=path)
         return replace(found, names=(*above, "") if ended else ("", *above), skip=start, header=False)
     before = tuple(line.strip() for line in layout.lines[: start - layout.start] if line.strip())
     if no_header:
@@ -263,6 +266,17 @@ def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool 
             remedy="Pass --no-header (the columns are then 'column 1', 'column 2' ...), or --header if these are names",
         )
     return replace(found, names=cells, skip=start, header=True, before=before)
+
+
+def _require_row_names(rows: Sequence[Sequence[str]], *, names: int, path: Path) -> None:
+    """Refuse rows with a field more than the header, unless the first one names the row: a value may be cut in two."""
+    cut = any(_CUT.search("\n".join(["", *map(str.strip, row)])) for row in rows)
+    if cut or len({row[0] for row in rows}) < len(rows):
+        raise BadInput(
+            "every row must have as many fields as the header",
+            found=f"{path}: {len(rows[0])} fields in the rows, but the header has {names}",
+            remedy='Put values that contain the delimiter into double quotes ("), or pass --delimiter',
+        )
 
 
 def _looks_like_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from wellfit.exceptions import BadInput
 BATCH_ROWS = 65_536
 NEW_COLUMNS = "new rows must have the columns on which the network was trained"
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+_RULE = re.compile(r"(:?-{2,}:?)?")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, began with a quote that was never closed
 
@@ -217,6 +219,7 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
         _require_closed_quotes(container, dialect)
     if dialect.header:
         _require_one_header(frame, container, dialect)
+    _require_no_rule(frame, container)
     return frame.rename_columns(names), dialect
 
 
@@ -232,6 +235,17 @@ def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect,
             "a text file must name its columns once",
             found=f"{container.path} repeats the names in row {before + pc.index(same, True).as_py() + 1}",
             remedy="Remove that line, or give the files one by one",
+        )
+
+
+def _require_no_rule(frame: pa.Table, container: Container) -> None:
+    """Refuse a line of dashes below the names, as in tables of Markdown and of databases."""
+    cells = [(column[0].as_py() or "").strip() for column in frame.columns] if frame.num_rows else []
+    if len(cells) > 1 and any(cells) and all(_RULE.fullmatch(cell) for cell in cells):
+        raise BadInput(
+            "the line below the names must be a row",
+            found=f"a rule of dashes in {container.path}",
+            remedy="Remove that line",
         )
 
 
@@ -371,6 +385,8 @@ def _csv_batches(
                 may_swallow = False  # the whole file was checked
             if dialect.header:
                 _require_one_header(frame, container, dialect, before=before)
+            if not before:
+                _require_no_rule(frame, container)
             before += frame.num_rows
             yield _with(said, frame.rename_columns(names))
     except pa.ArrowInvalid as error:

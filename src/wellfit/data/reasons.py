@@ -23,7 +23,10 @@ _LIKE_A_DATE = (
     r"^\D{0,12}\d{1,4}(?:[-/.]\d{1,2}[-/.]\d{2,4}|[-/ .]{1,2}[A-Za-zÀ-ÿ]{3,10}[-/ .,]{1,2}\d{2,4})(?:[T ,].*)?$"
 )
 _LONGEST_SHOWN = 60  # characters of a cell
-_DURATION = r"^[-+]?\d+:\d{2}(?::\d{2}(?:\.\d+)?)?$"
+_DURATION = (
+    r"^[-+]?\d+:\d{2}(?::\d{2})?(?:\.\d+)?$"
+    r"|^(?i:\d+\s*(?:d|days?|h|hrs?|hours?)\s*\d+\s*(?:h|hrs?|hours?|m|mins?|minutes?))$"
+)
 _MOST_LOOKED_AT = 200  # different values that are checked for the formats in use
 _MOST_ROWS = 2000
 _MOST_NAMED = 3
