@@ -47,12 +47,21 @@ def test_where_all_is_fine_it_stops_at_once(tmp_path):
 
 
 def test_a_step_turns_one_board_and_leaves_the_other_as_it_is(tmp_path):
-    study = _study(tmp_path)
+    study = _study(tmp_path, budget="3fits")
     trials = followed(study, small)
+    assert len(trials) == 3
     for trial in trials:
         assert trial.knobs["l2"] == 0.0
         assert trial.knobs["keep_prob"] == 1.0
     assert trials[1].why.startswith("avoidable bias is high: ")
+
+
+def test_what_was_repaired_is_refined_with_the_rest_of_the_budget_on_both_boards(tmp_path):
+    study = _study(tmp_path)
+    trials = followed(study, overfit)
+    last = study.to_json()["steps"][-1]
+    assert (last["kind"], last["coupled"], len(trials)) == ("search_both_boards", True, 20)
+    assert study.to_json()["errors"]["dev"]["value"] < 0.05
 
 
 def test_the_budget_is_an_upper_limit(tmp_path):
@@ -92,7 +101,7 @@ def test_report_diagnose_compare_and_print_work_on_the_folder(tmp_path):
     assert found.errors.train.value == pytest.approx(study.diagnose().errors.train.value)
     compared = wf.compare(f"{study.path}@0", f"{study.path}@1")
     assert compared.better == f"{study.path}@1"
-    assert [pair.knob for pair in compared.knobs] == ["width"]
+    assert [pair.knob for pair in compared.knobs] == ["epochs", "width"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_one_remedy_and_a_branch_go_their_own_way_in_the_same_folder(tmp_path):
     assert one.to_json()["steps"][0]["idea"] == "does it help at all?"
     followed(_study(tmp_path), small)
     whole = _study(tmp_path).to_json()
-    branch = _study(tmp_path, branch=1, tolerance=0.2)
+    branch = _study(tmp_path, branch=1, tolerance=0.4)
     before = whole["fits"]
     assert branch.ask() is None
     assert branch.to_json()["fits"] >= before
@@ -186,7 +195,8 @@ def test_out_of_memory_makes_larger_sizes_infeasible(tmp_path):
         else:
             study.tell(trial, **small(trial.knobs))
     failed = [width for width in trials if width > 30]
-    assert len(failed) == len(set(failed)) == 1
+    assert failed == sorted(set(failed), reverse=True)
+    assert len(failed) <= 4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from wellfit.base.typing import Board, Json
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.gaps import present
 from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
@@ -80,8 +81,17 @@ def _closes(context: StepContext, remedy: Remedy) -> bool:
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
         return bool(remembered["kind"] == remedy.kind)
-    wanted = context.state.may_overfit or (remedy.coupled and context.state.is_biased)
+    state = context.state
+    wanted = state.may_overfit or (remedy.coupled and (state.is_biased or _polishes(context)))
     return wanted and remedy.is_affordable(context)
+
+
+def _polishes(context: StepContext) -> bool:
+    """Return True if the rest of the budget goes into a search because the first network had something to repair."""
+    if not shelf_of(context.run).polishes:
+        return False
+    first = context.run.diagnose(context.state.first)
+    return any(gap.verdict == "yes" for gap in present(first.gaps))
 
 
 def first_state(run: RunContext, start: Config) -> RecipeState:

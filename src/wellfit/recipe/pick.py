@@ -39,13 +39,15 @@ class Shelf:
     The remedies in `first` repair the measurement, those in `boards` are in the order of boards, and those in `closing`
     end the run. `kinds` maps a kind to its remedy. With `moves_on`, remedies against bias that did not help are tried
     again after another one has helped: a network that was too small gains nothing from more epochs, but a larger one
-    may.
+    may. With `polishes`, a run that had something to repair spends the rest of its budget on the coupled closing
+    remedy even where every gap is within the tolerance by then.
     """
 
     first: tuple[Remedy, ...] = ()
     boards: Mapping[Board, tuple[Remedy, ...]]
     closing: tuple[Remedy, ...] = ()
     moves_on: bool = False
+    polishes: bool = False
 
     @property
     def kinds(self) -> Mapping[str, Remedy]:

@@ -212,7 +212,7 @@ class Driver:
             best_dev_high=math.inf,
             notify=self._notify_once,
             estimates=self.workspace.estimates,
-            shelf=shelf_of_study(self.knobs, is_infeasible=self._is_infeasible),
+            shelf=shelf_of_study(self.knobs, is_infeasible=self._is_infeasible, side_by_side=self.workers),
             workspace=self.workspace,
             noise=noise_of(self.log.told.values()),
             known=self._diagnoses,

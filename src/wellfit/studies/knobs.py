@@ -31,6 +31,8 @@ _REGULARIZATION = ("decay", "keep_prob", "strength", "averaging")
 WHOLE = ("size", "epochs", "rows")
 OFF: Mapping[str, float] = {"decay": 0.0, "keep_prob": 1.0, "strength": 0.0, "averaging": 0.0}
 """The value of each role of regularizers at which it does nothing."""
+ROOM_OF_OFF = 0.15
+"""Between off and the smallest strength of a regularizer, as a share of what a search tries."""
 _DIGITS = 4
 
 
@@ -100,6 +102,32 @@ class OwnKnob(ClosedRecord):
         if self.role == "decay":
             return self.fit(low * (high / low) ** place)
         return self.fit(high - (high - low) * place if self.role == "keep_prob" else low + (high - low) * place)
+
+    def place(self, value: Value, *, lr: float | None) -> float:
+        """Return where a value is between the one end 0 of what a search tries and the other 1; off is 0."""
+        if self.choices:
+            return (self.choices.index(str(value)) + 0.5) / len(self.choices)
+        number = float(value)
+        if number == self.off:
+            return 0.0
+        if self.role == "keep_prob":
+            return (1.0 - number) / (1.0 - (self.low or 0.0))
+        low, high = self.limits(lr)
+        if self.off is None or self.role == "decay":
+            low, high, number = math.log(low), math.log(high), math.log(number)
+        share = min(max((number - low) / (high - low), 0.0), 1.0)
+        return share if self.off is None else ROOM_OF_OFF + (1 - ROOM_OF_OFF) * share
+
+    def value_at(self, place: float, *, lr: float | None) -> Value:
+        """Return the value at a place, as the function takes it: the inverse of `place`."""
+        if self.choices:
+            return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
+        if self.off is None:
+            low, high = self.limits(lr)
+            return self.fit(low * (high / low) ** place)
+        if self.role == "keep_prob":
+            return self.at(place, lr=lr)
+        return self.off if place < ROOM_OF_OFF / 2 else self.at(max(place - ROOM_OF_OFF, 0) / (1 - ROOM_OF_OFF), lr=lr)
 
     def fit(self, value: float) -> float:
         """Return a value as the function takes it: whole where the role is, with four digits elsewhere."""

@@ -53,6 +53,10 @@ class ToldExecutor:
             raise Wanted(list(missing.values()))
         return [self._told[config.identity] for config in configs]
 
+    def known(self) -> list[Outcome]:
+        """Return every fit that was told, in an order of their own."""
+        return [self._told[identity] for identity in sorted(self._told)]
+
     def close(self) -> None:
         """Nothing to release."""
 

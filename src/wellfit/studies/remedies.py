@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from wellfit.base.typing import Board, Part
@@ -21,79 +20,51 @@ from wellfit.records.config import Config
 from wellfit.records.gaps import GAP_OF_BOARD
 from wellfit.records.outcome import ENDED, Outcome
 from wellfit.stats.intervals import LEVEL
-from wellfit.studies.knobs import OwnKnob, Value, config_of, values_of
+from wellfit.studies.bench import Bench, Line, Turn
+from wellfit.studies.knobs import OwnKnob, Value, values_of
+from wellfit.studies.search import search_of_study
 
 NEAR = 4.0
 """Factor within which the end of a range is the next move."""
-LR_STEP = 10.0
+STRIDE = 0.75
+"""Share of what is left of a range, on the logarithm, that a move goes: remedies against bias come in large steps."""
+LR_STEP, FAR = 5.0, 8.0
+"""Factor of the next learning rate, and of a rate that is far from the middle of its range: the middle is then next."""
 Places: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 """Where in its range, from the weak end 0 to the strong end 1, a regularizer is tried: first, then if that helped, then
 if it did not."""
-DECAY: Places = (0.6,), (0.8, 1.0), (0.4, 0.2)
-"""On the logarithm: the weak half of a decay hardly shows."""
-KEEP: Places = (0.5,), (0.75, 1.0), (0.25,)
+TOGETHER: Places = (0.7,), (1.0,), (0.35,)
+"""Of a decay, on the logarithm, and of keep_prob, turned together: the weak half of a range hardly shows."""
 STRENGTH: Places = (0.5,), (1.0,), (0.2,)
 MOST_LINE = 4
 """Most further fits along a line in one step."""
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One way to turn some knobs: a first move, those further on if it helped, and those back if it did not."""
-
-    first: Mapping[str, Value]
-    on: tuple[Mapping[str, Value], ...] = ()
-    back: tuple[Mapping[str, Value], ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """A turn as configs."""
-
-    first: Config
-    on: tuple[Config, ...]
-    back: tuple[Config, ...]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The knobs of a study, and which configs cannot be trained (out of memory)."""
-
-    knobs: Mapping[str, OwnKnob]
-    is_infeasible: Callable[[Config], bool]
-
-    def turned(self, config: Config, values: Mapping[str, Value]) -> Config:
-        """Return the config with other values of some knobs."""
-        return config_of(self.knobs, {**values_of(self.knobs, config), **values})
-
-    def line(self, config: Config, turn: Turn) -> Line:
-        """Return a turn of a config as configs."""
-        on, back = (tuple(self.turned(config, values) for values in found) for found in (turn.on, turn.back))
-        return Line(self.turned(config, turn.first), on, back)
-
-    def of_role(self, *roles: str) -> dict[str, OwnKnob]:
-        """Return the knobs of some roles."""
-        return {name: knob for name, knob in self.knobs.items() if knob.role in roles}
-
-    def lr(self, config: Config) -> float | None:
-        """Return the learning rate; None without such a knob."""
-        values = values_of(self.knobs, config)
-        return next((float(values[name]) for name in self.of_role("learning_rate")), None)
-
-
-def shelf_of_study(knobs: Mapping[str, OwnKnob], *, is_infeasible: Callable[[Config], bool]) -> Shelf:
-    """Return the remedies that the knobs of a study allow."""
+def shelf_of_study(
+    knobs: Mapping[str, OwnKnob], *, is_infeasible: Callable[[Config], bool], side_by_side: int = 1
+) -> Shelf:
+    """Return the remedies that the knobs of a study allow; its closing search makes some fits side by side."""
     bench = Bench(knobs, is_infeasible)
+
+    def choices(config: Config) -> Iterator[Turn]:
+        return _others(bench, values_of(knobs, config), "choice")
+
     on_train = (
-        _remedy(bench, "bigger_network", _growing(bench, "size"), share=0.4),
-        _remedy(bench, "train_longer", _growing(bench, "epochs"), share=0.35),
-        _remedy(bench, "better_optimizer", _rates(bench), share=0.3),
-        _remedy(bench, "architecture", lambda config: _others(bench, values_of(knobs, config), "choice"), share=0.1),
+        _remedy(bench, "bigger_network", _growing(bench, "size", "epochs"), share=0.4),
+        _remedy(bench, "better_optimizer", _rates(bench, grown=True), share=0.35),
+        _remedy(bench, "train_longer", _growing(bench, "epochs"), share=0.3, piloted=not bench.of_role("size")),
+        _remedy(bench, "architecture", choices, share=0.1, piloted=False),
     )
     on_dev = (
-        _remedy(bench, "regularize", _stronger(bench, {"decay": DECAY, "keep_prob": KEEP}), share=0.4, is_wide=True),
-        _remedy(bench, "augment", _stronger(bench, {"strength": STRENGTH}), share=0.3),
-        _remedy(bench, "average_weights", _stronger(bench, {"averaging": STRENGTH}), share=0.05),
+        _remedy(
+            bench,
+            "regularize",
+            _stronger(bench, ("decay", "keep_prob"), TOGETHER, together=True),
+            share=0.4,
+            is_wide=True,
+        ),
+        _remedy(bench, "augment", _stronger(bench, ("strength",), STRENGTH), share=0.3),
+        _remedy(bench, "average_weights", _stronger(bench, ("averaging",), STRENGTH), share=0.05),
     )
     data = (_remedy(bench, "more_data", _growing(bench, "rows"), share=0.3),)
     boards: Mapping[Board, tuple[Remedy, ...]] = {
@@ -101,24 +72,22 @@ def shelf_of_study(knobs: Mapping[str, OwnKnob], *, is_infeasible: Callable[[Con
         "data": data,
         "regularization": on_dev,
     }
-    return Shelf(boards=boards, moves_on=True)
+    search = search_of_study(bench, side_by_side=side_by_side)
+    return Shelf(boards=boards, closing=(search,), moves_on=True, polishes=True)
 
 
 Turns = Callable[[Config], Iterator[Turn]]
 
 
-def _growing(bench: Bench, role: str) -> Turns:
-    """Return the turn of all knobs of a role up to the middle of what is left, and then on to its end."""
+def _growing(bench: Bench, *roles: str) -> Turns:
+    """Return the turn of all knobs of some roles most of the way up, and then on to the end."""
 
     def turns(config: Config) -> Iterator[Turn]:
         values, line = values_of(bench.knobs, config), list[dict[str, Value]]()
-        knobs = bench.of_role(role)
-        while len(line) <= MOST_LINE:
-            grown = {}
-            for name, knob in knobs.items():
-                value = float(values[name])
-                high = float(knob.high or value)
-                grown[name] = knob.fit(high if high <= NEAR * value else math.sqrt(value * high))
+        knobs = bench.of_role(*roles)
+        has_room = any(_up(knob, float(values[name])) != values[name] for name, knob in bench.of_role(roles[0]).items())
+        while has_room and len(line) <= MOST_LINE:
+            grown = {name: _up(knob, float(values[name])) for name, knob in knobs.items()}
             if all(values[name] == value for name, value in grown.items()):
                 break
             values = {**values, **grown}
@@ -129,23 +98,45 @@ def _growing(bench: Bench, role: str) -> Turns:
     return turns
 
 
-def _rates(bench: Bench) -> Turns:
-    """Return the learning rate up and down by tens, and the other optimizers."""
+def _up(knob: OwnKnob, value: float) -> float:
+    high = float(knob.high or value)
+    return knob.fit(high if high <= NEAR * value else value * (high / value) ** STRIDE)
+
+
+def _rates(bench: Bench, *, grown: bool = False) -> Turns:
+    """Return the learning rate toward the middle of its range, then the other way, and the other optimizers.
+
+    With `grown` the rate is turned together with size and epochs, which need it to show what they can do.
+    """
 
     def turns(config: Config) -> Iterator[Turn]:
         values = values_of(bench.knobs, config)
+        growth = next((turn.first for turn in _growing(bench, "size", "epochs")(config)), {}) if grown else {}
         for name, knob in bench.of_role("learning_rate").items():
-            for factor in (LR_STEP, 1 / LR_STEP):
-                line, rate = list[Mapping[str, Value]](), float(values[name])
-                low, high = float(knob.low or 0.0), float(knob.high or math.inf)
-                while (moved := knob.fit(min(max(factor * rate, low), high))) != rate:
-                    line.append({name: moved})
-                    rate = moved
-                if line:
-                    yield Turn(line[0], tuple(line[1:]))
+            rate, middle = float(values[name]), math.sqrt(float(knob.low or 1.0) * float(knob.high or 1.0))
+            toward = LR_STEP if rate <= middle else 1 / LR_STEP
+            is_far = max(middle / rate, rate / middle) >= FAR
+            there = _steps(knob, middle / toward if is_far else rate, toward)
+            back = _steps(knob, rate, 1 / toward)
+            if there:
+                on = ({**growth, name: value} for value in there[1:])
+                yield Turn({**growth, name: there[0]}, tuple(on), tuple({name: value} for value in back[:1]))
         yield from _others(bench, values, "optimizer")
 
     return turns
+
+
+def _steps(knob: OwnKnob, start: float, factor: float) -> list[float]:
+    """Return the values from `start` on by factors, up to the end of the range."""
+    found, value = list[float](), start
+    while (moved := _within(knob, factor * value)) != value and len(found) <= MOST_LINE:
+        found.append(moved)
+        value = moved
+    return found
+
+
+def _within(knob: OwnKnob, value: float) -> float:
+    return knob.fit(min(max(value, float(knob.low or value)), float(knob.high or value)))
 
 
 def _others(bench: Bench, values: Mapping[str, Value], role: str) -> Iterator[Turn]:
@@ -153,21 +144,26 @@ def _others(bench: Bench, values: Mapping[str, Value], role: str) -> Iterator[Tu
         yield from (Turn({name: word}) for word in knob.choices if word != values[name])
 
 
-def _stronger(bench: Bench, places: Mapping[str, Places]) -> Turns:
-    """Return the regularizers of some roles, each from a middle of its range to where that points."""
+def _stronger(bench: Bench, roles: Sequence[str], places: Places, *, together: bool = False) -> Turns:
+    """Return the regularizers of some roles, together or one by one, from a middle of their ranges on or back."""
 
     def turns(config: Config) -> Iterator[Turn]:
-        values, lr = values_of(bench.knobs, config), bench.lr(config)
-        for name, knob in bench.of_role(*places).items():
-            moves = [dict.fromkeys(knob.at(place, lr=lr) for place in found) for found in places[knob.role]]
-            first, on, back = (tuple({name: each} for each in found if each != values[name]) for found in moves)
-            if first:
+        values, lr, knobs = values_of(bench.knobs, config), bench.lr(config), bench.of_role(*roles)
+        for own in [knobs] if together else [{name: knob} for name, knob in knobs.items()]:
+            moves = [[{name: knob.at(place, lr=lr) for name, knob in own.items()} for place in line] for line in places]
+            first, on, back = (
+                tuple(move for move in line if any(values[name] != value for name, value in move.items()))
+                for line in moves
+            )
+            if own and first:
                 yield Turn(first[0], on, back)
 
     return turns
 
 
-def _remedy(bench: Bench, kind: str, turns: Turns, *, share: float, is_wide: bool = False) -> Remedy:
+def _remedy(
+    bench: Bench, kind: str, turns: Turns, *, share: float, is_wide: bool = False, piloted: bool = True
+) -> Remedy:
     def lines(context: StepContext) -> list[Line]:
         found = (bench.line(context.config, turn) for turn in turns(context.config))
         return [line for line in found if not bench.is_infeasible(line.first)]
@@ -183,7 +179,7 @@ def _remedy(bench: Bench, kind: str, turns: Turns, *, share: float, is_wide: boo
         shares=lambda _context: Shares(0.0, share, 1.0),
         price=price,
         apply=lambda context: Result(Search(context, bench, REMEDY_KINDS[kind].board).along(lines(context))),
-        pilot=lambda context: tuple(line.first for line in lines(context)),
+        pilot=lambda context: tuple(line.first for line in lines(context)) if piloted else (),
         is_wide=is_wide,
     )
 

@@ -1,0 +1,93 @@
+"""The search of both boards that ends a study: fits that a model of all fits so far expects most of."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import partial
+
+import numpy as np
+
+from wellfit.base.typing import Floats, Json
+from wellfit.recipe.remedies.remedy import DOUBT, Expected, Price, Remedy, Result, expect
+from wellfit.recipe.remedies.trials import SWEEP_SHARES
+from wellfit.recipe.state import StepContext
+from wellfit.records.config import Config
+from wellfit.records.outcome import ENDED, Outcome
+from wellfit.studies.bench import Bench
+from wellfit.studies.knobs import Value, values_of
+from wellfit.studies.practice import ToldExecutor
+from wellfit.studies.surrogate import proposals
+
+KIND = "search_both_boards"
+
+
+def search_of_study(bench: Bench, *, side_by_side: int) -> Remedy:
+    """Return the closing remedy of a study.
+
+    It spends the rest of the budget, `side_by_side` fits at a time.
+    """
+
+    def price(context: StepContext) -> Price:
+        return Price(whole=context.run.budget.remaining, least=context.run.budget.cost(context.config))
+
+    def expected(context: StepContext) -> Expected:
+        found = context.state.diagnosis
+        ceiling = max(found.ceiling("avoidable_bias"), found.ceiling("variance"))
+        return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=context.run.budget.remaining)
+
+    return Remedy(
+        kind=KIND,
+        shares=lambda _context: SWEEP_SHARES,
+        price=price,
+        apply=lambda context: Result(_searched(context, bench, side_by_side)),
+        coupled=True,
+        foretold=expected,
+    )
+
+
+def _searched(context: StepContext, bench: Bench, side_by_side: int) -> Outcome:
+    """Return the best fit of the search, where dev is sure of it, or the fit before."""
+    run, before = context.run, context.state.outcome
+    step, found = context.state.step + 1, list[Outcome]()
+    count = int(run.recall("plan", f"{step}/side by side", lambda: {"fits": side_by_side})["fits"])
+    while run.budget.remaining >= run.budget.cost(before.config) and not run.budget.is_over:
+        batch = min(count, run.budget.affordable(before.config))
+        wanted = partial(_proposed, context, bench, batch)
+        planned = run.recall("plan", f"{step}/search/{len(found)}", wanted)["configs"]
+        configs = [Config.from_json(config) for config in planned]
+        if not configs:
+            break
+        found += run.train(configs)
+    ended = [outcome for outcome in found if outcome.status in ENDED]
+    best = min(ended, key=lambda outcome: outcome.losses["dev"], default=before)
+    return best if run.gain(before, best, on="dev", level=1 - 2 * DOUBT).low > 0 else before
+
+
+def _proposed(context: StepContext, bench: Bench, count: int) -> Json:
+    """Return up to `count` new configs that can be trained, for the journal."""
+    executor, start = context.run.executor, context.config
+    if not isinstance(executor, ToldExecutor):
+        raise TypeError("only the fits of a study are searched")
+    known = [outcome for outcome in executor.known() if not outcome.config.seed]
+    places = np.array([_places(bench, outcome.config) for outcome in known])
+    losses = np.array([outcome.losses["dev"] if outcome.status in ENDED else math.inf for outcome in known])
+    tried = {outcome.identity for outcome in known}
+    made = (
+        bench.turned(start, _values(bench, each)) for each in proposals(places, losses, count=count, seed=len(known))
+    )
+    fresh = (each for each in made if each.identity not in tried and not bench.is_infeasible(each))
+    return {"configs": [config.to_json() for config in dict.fromkeys(itertools.islice(fresh, count))]}
+
+
+def _places(bench: Bench, config: Config) -> list[float]:
+    lr, values = bench.lr(config), values_of(bench.knobs, config)
+    return [knob.place(values[name], lr=lr) for name, knob in bench.knobs.items()]
+
+
+def _values(bench: Bench, places: Floats) -> dict[str, Value]:
+    """Return the values at some places; that of the learning rate first, which a decay may follow."""
+    own = dict(zip(bench.knobs, map(float, places), strict=True))
+    rates = (float(knob.value_at(own[name], lr=None)) for name, knob in bench.of_role("learning_rate").items())
+    lr = next(rates, None)
+    return {name: knob.value_at(own[name], lr=lr) for name, knob in bench.knobs.items()}
