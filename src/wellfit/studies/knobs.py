@@ -113,6 +113,8 @@ class OwnKnob(ClosedRecord):
         if self.role == "keep_prob":
             return (1.0 - number) / (1.0 - (self.low or 0.0))
         low, high = self.limits(lr)
+        if high <= low:
+            return 1.0
         if self.off is None or self.role == "decay":
             low, high, number = math.log(low), math.log(high), math.log(number)
         share = min(max((number - low) / (high - low), 0.0), 1.0)

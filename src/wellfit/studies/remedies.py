@@ -51,7 +51,7 @@ def shelf_of_study(
 
     on_train = (
         _remedy(bench, "bigger_network", _growing(bench, "size", "epochs"), share=0.4),
-        _remedy(bench, "better_optimizer", _rates(bench, grown=True), share=0.35),
+        _remedy(bench, "better_optimizer", _rates(bench), share=0.35),
         _remedy(bench, "train_longer", _growing(bench, "epochs"), share=0.3, piloted=not bench.of_role("size")),
         _remedy(bench, "architecture", choices, share=0.1, piloted=False),
     )
@@ -103,15 +103,16 @@ def _up(knob: OwnKnob, value: float) -> float:
     return knob.fit(high if high <= NEAR * value else value * (high / value) ** STRIDE)
 
 
-def _rates(bench: Bench, *, grown: bool = False) -> Turns:
+def _rates(bench: Bench) -> Turns:
     """Return the learning rate toward the middle of its range, then the other way, and the other optimizers.
 
-    With `grown` the rate is turned together with size and epochs, which need it to show what they can do.
+    It is turned together with size and epochs, where those fit into memory: they need it to show what they can do.
     """
 
     def turns(config: Config) -> Iterator[Turn]:
         values = values_of(bench.knobs, config)
-        growth = next((turn.first for turn in _growing(bench, "size", "epochs")(config)), {}) if grown else {}
+        growth = next((turn.first for turn in _growing(bench, "size", "epochs")(config)), {})
+        growth = {} if bench.is_infeasible(bench.turned(config, growth)) else growth
         for name, knob in bench.of_role("learning_rate").items():
             rate, middle = float(values[name]), math.sqrt(float(knob.low or 1.0) * float(knob.high or 1.0))
             toward = LR_STEP if rate <= middle else 1 / LR_STEP
@@ -170,8 +171,8 @@ def _remedy(
 
     def price(context: StepContext) -> Price | None:
         found = lines(context)
-        piloted = {outcome.config.identity for outcome in context.piloted}
-        costs = [context.run.budget.cost(line.first) for line in found if line.first.identity not in piloted]
+        known = {outcome.config.identity for outcome in context.piloted}
+        costs = [context.run.budget.cost(line.first) for line in found if line.first.identity not in known]
         return Price(whole=sum(costs), least=min(costs, default=0.0)) if found else None
 
     return Remedy(
