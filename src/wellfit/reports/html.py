@@ -10,11 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from wellfit.diagnosis.findings import EXPLAINED, topic_of
@@ -66,10 +67,10 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
     """Write the page in under a million bytes: text from a table or a user is escaped, or left out by `redact`."""
     shown = verdict.told(redacted(summary) if redact else summary)
     style = "\n".join(_file(name) for name in _STYLES)
-    template = _environment(shown.unit).from_string(_file("page.html"))
     optimal = shown.after.diagnosis.errors.optimal if shown.after else None
-    return template.render(
+    return _page().render(
         it=shown,
+        unit=shown.unit,
         style=Markup(style),  # noqa: S704 (our own file)
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}",
         ladders=list(_ladders(shown)),
@@ -78,26 +79,32 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
     )
 
 
-def _environment(unit: Unit) -> Environment:
+@cache
+def _page() -> Template:
+    """Return the template, compiled once: that takes longer than a page of it."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_typeset
     )
-    environment.filters.update(
-        show=unit.show, gap=unit.gap, knob=knob, seconds=seconds, verbatim=escape, told=_told, coded=_coded
-    )
+    environment.filters.update(show=_show, knob=knob, seconds=seconds, verbatim=escape, told=_told, coded=_coded)
     environment.globals.update(
         OTHER_UNITS=OTHER_UNITS,
         EXPLAINED=EXPLAINED,
         topic_of=topic_of,
         verdict=verdict,
         say=sentences,
-        unit=unit,
         question=sentences.QUESTIONS,
         shares_lines=shares_lines,
         counted=Unit(default_goal(unit.goal.task)),
         parts=PARTS,
     )
-    return environment
+    return environment.from_string(_file("page.html"))
+
+
+@pass_context
+def _show(context: Context, value: float | None) -> str:
+    """Write a loss in the unit of the page's goal."""
+    unit: Unit = context["unit"]
+    return unit.show(value)
 
 
 def _told(words: str) -> Markup:
