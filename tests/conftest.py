@@ -1,7 +1,9 @@
-"""What every test shares: a registry of openings of its own, and one torch thread."""
+"""What every test shares: a registry of openings of its own, and networks trained without worker processes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,33 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture(scope="session")
+def _registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders without end. Numbered by pytest, each would take a look at those of all tests before it."""
+    folder = tmp_path_factory.mktemp("registries")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _own_registry(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WELLFIT_HOME", str(tmp_path_factory.mktemp("registry")))
+def _own_registry(_registries: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = next(_registries)
+    registry.mkdir()
+    monkeypatch.setenv("WELLFIT_HOME", str(registry))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trains_here(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Train in this process: a worker takes seconds to import torch.
+
+    Workers themselves are tested in tests/sweeps/test_executor.py, where they return what this process does; in files
+    marked `workers`; and by every command that a test starts as a process.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("workers") is None:
+            from wellfit.sweeps.executor import InProcess
+
+            patch.setattr("wellfit.sweeps.worker_pool.WorkerPool", InProcess)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,8 @@ def made(tmp_path_factory):
     page_tables.write_all(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WELLFIT_HOME", str(tmp_path_factory.mktemp("registry")))
-        in_this_process(patch)
+        # A fixture of the session comes before that of the module, which trains in this process.
+        patch.setattr("wellfit.sweeps.worker_pool.WorkerPool", InProcess)
         patch.chdir(folder)
         asked = ["--target", "churned", "--human-error", ".01", "--budget", "300updates"]
         assert main(["run", "churn.csv", *asked, "--quiet"]) == 0
@@ -58,7 +59,6 @@ def made(tmp_path_factory):
 @pytest.fixture
 def folder(made, tmp_path, monkeypatch):
     """An empty folder but for the files."""
-    in_this_process(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for path in made.iterdir():
         if path.is_file():
@@ -171,8 +171,3 @@ class Runner:
         """What `wellfit unseal` asks for."""
         named = [word for word in command if word.endswith(".wellfit")]
         self.patch.setattr(sys, "stdin", Terminal(f"{Path(named[0]).stem}\n" if named else ""))
-
-
-def in_this_process(patch):
-    """Train without worker processes, each of which takes seconds to import torch (tests/sweeps has them)."""
-    patch.setattr("wellfit.sweeps.worker_pool.WorkerPool", InProcess)

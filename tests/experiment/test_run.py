@@ -17,6 +17,7 @@ from wellfit.records.config import Config
 from wellfit.records.units import seconds
 from wellfit.reports.text import render_text
 
+pytestmark = pytest.mark.workers
 BUDGET = "2500updates"
 
 

@@ -61,9 +61,7 @@ def test_a_sweep_that_is_known_is_told_again_with_its_snapshots(experiment):
         np.testing.assert_array_equal(one.predictions["dev"], other.predictions["dev"])
 
 
-def test_a_member_that_was_dropped_is_trained_to_its_end_where_there_are_no_rungs(experiment, monkeypatch):
-    # Members are compared with those of their own worker.
-    monkeypatch.setattr("wellfit.sweeps.worker_pool.cores", lambda: 1)
+def test_a_member_that_was_dropped_is_trained_to_its_end_where_there_are_no_rungs(experiment):
     slow = replace(CONFIG, optimization=replace(CONFIG.optimization, epochs=15, schedule="coslog4"))
     over = {"l2": [0.0, 1e4, 1e5], "keep_prob": [1.0]}
     first = wf.sweep(experiment, slow, over=over, rungs=Rungs(keep=0.01, level=0.9))

@@ -10,7 +10,7 @@ import numpy as np
 from report_cases import Line, config, estimate, split, summarize
 
 from wellfit.base.typing import Floats, Json
-from wellfit.diagnosis.dev_overuse import dev_use, used_up_dev
+from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_errors
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Status
@@ -68,8 +68,8 @@ class Made:
     def honest_gain(self) -> Estimate:
         """The paired gain, less the optimism of the choice among all networks."""
         found = paired_difference(self.first.rows, self.best.rows)
-        use = dev_use(np.stack([each.rows for each in self.networks]), tolerance=self.best.diagnosis.tolerance)
-        less = max(0.0, use.optimism) if use else 0.0
+        corrected = next(each.interval for each in self.best.diagnosis.findings if each.code == "WF403")
+        less = max(0.0, corrected.value - min(each.dev for each in self.networks)) if corrected else 0.0
         return Estimate(found.value - less, found.low - less, found.high - less, found.rows)
 
 

@@ -15,8 +15,29 @@ from wellfit.reports.text import MOST_LINES, render_end, render_text
 from wellfit.reports.verdict import MOST_WORDS, cares, next_steps
 
 SEEDS = range(200)
-PROPERTY = pytest.mark.parametrize("seed", SEEDS)
+WIDTHS = (60, 80, 100)
 CUT = Status.OUT_OF_BUDGET.value
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def made(request):
+    """All tests of one experiment follow one another, so that it is drawn and rendered once."""
+    return experiment(request.param)
+
+
+@pytest.fixture(scope="module")
+def end(made):
+    return render_end(made.summary, path="e.wellfit")
+
+
+@pytest.fixture(scope="module")
+def text(made):
+    return render_text(made.summary)
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return visible(render_html(made.summary))
 
 
 def _sentences(made: Made) -> list[str]:
@@ -24,9 +45,7 @@ def _sentences(made: Made) -> list[str]:
     return [summary.headline, *summary.remarks, *cares(summary), *next_steps(summary)]
 
 
-@PROPERTY
-def test_the_headline_says_the_errors_of_the_journal_in_few_words(seed):
-    made = experiment(seed)
+def test_the_headline_says_the_errors_of_the_journal_in_few_words(made):
     said, unit = made.summary.headline, Unit(made.best.diagnosis.goal)
     assert len(said.split()) <= MOST_WORDS
     assert said.endswith(".")
@@ -39,9 +58,7 @@ def test_the_headline_says_the_errors_of_the_journal_in_few_words(seed):
         assert f"from {unit.show(made.first.dev)} to {unit.show(made.best.dev)}" in said
 
 
-@PROPERTY
-def test_a_gain_is_called_sure_where_its_interval_excludes_nothing_gained(seed):
-    made = experiment(seed)
+def test_a_gain_is_called_sure_where_its_interval_excludes_nothing_gained(made):
     said = " ".join(_sentences(made))
     whole = made.best is not made.first and CUT not in (made.best.status, made.first.status)
     sure = whole and made.honest_gain.low > 0
@@ -51,9 +68,7 @@ def test_a_gain_is_called_sure_where_its_interval_excludes_nothing_gained(seed):
         assert " raised the dev" not in said
 
 
-@PROPERTY
-def test_no_cause_is_named_that_the_intervals_do_not_support(seed):
-    made = experiment(seed)
+def test_no_cause_is_named_that_the_intervals_do_not_support(made):
     said = made.summary.headline
     causes = {"avoidable_bias": "underfit", "variance": "overfit"}
     for name, word in causes.items():
@@ -62,22 +77,17 @@ def test_no_cause_is_named_that_the_intervals_do_not_support(seed):
             assert high
 
 
-@PROPERTY
-def test_nothing_is_said_of_a_network_that_did_not_finish_but_that(seed):
-    made = experiment(seed)
-    shown = render_end(made.summary, path="e.wellfit")
+def test_nothing_is_said_of_a_network_that_did_not_finish_but_that(made, end, text, page):
     if made.best.status != CUT:
-        assert "Nothing can be said" not in shown
+        assert "Nothing can be said" not in end
         return
     assert "Nothing can be said yet" in made.summary.headline
-    for text in (shown, render_text(made.summary), visible(render_html(made.summary)).partition("step by step")[0]):
-        told = text.replace("Do not overfit", "")  # the name of a board
+    for shown in (end, text, page.partition("step by step")[0]):
+        told = shown.replace("Do not overfit", "")  # the name of a board
         assert not re.search(r"underfit|overfit|avoidable|Sure|expect about|cannot tell", told)
 
 
-@PROPERTY
-def test_what_a_headline_credits_is_on_in_the_network_that_stands(seed):
-    made = experiment(seed)
+def test_what_a_headline_credits_is_on_in_the_network_that_stands(made):
     said, singles = made.summary.headline, made.best.parts or (made.best,)
     knobs = [each.config["regularization"] for each in singles]
     assert "λ" not in said or any(each["l2"] > 0 for each in knobs)
@@ -92,56 +102,41 @@ def test_what_a_headline_credits_is_on_in_the_network_that_stands(seed):
         assert float(l2) == pytest.approx(step[int(number)], rel=0.01)
 
 
-@PROPERTY
-def test_kept_steps_that_were_left_again_have_a_reason(seed):
-    made = experiment(seed)
-    text = render_text(made.summary)
+def test_kept_steps_that_were_left_again_have_a_reason(made, text):
     lost = [step for step in made.summary.steps if step.kept and step not in made.summary.path]
     assert ("but the run went on from a network with a lower dev loss" in " ".join(text.split())) == bool(lost)
 
 
-@PROPERTY
-def test_a_ceiling_without_a_reference_has_limits(seed):
-    made = experiment(seed)
+def test_a_ceiling_without_a_reference_has_limits(made):
     for words in next_steps(made.summary):
         if words.startswith("Avoidable bias") and not made.has_reference:
             assert "at most" not in words
             assert re.search(r"gains \S+ to \S+", words)
 
 
-@PROPERTY
-def test_rows_that_would_decide_can_be_collected(seed):
-    made = experiment(seed)
-    text = render_end(made.summary) + render_text(made.summary)
-    for count in re.findall(r"(?:about|needs) ([\d,]+) (?:dev |train-dev )?rows", text):
+def test_rows_that_would_decide_can_be_collected(made, end, text):
+    for count in re.findall(r"(?:about|needs) ([\d,]+) (?:dev |train-dev )?rows", end + text):
         assert int(count.replace(",", "")) <= max(10_000, 10 * len(made.first.rows))
 
 
-@PROPERTY
-def test_networks_are_counted_as_in_the_journal(seed):
-    made = experiment(seed)
+def test_networks_are_counted_as_in_the_journal(made):
     for count in re.findall(r"among ([\d,]+) networks", " ".join(_sentences(made))):
         assert int(count.replace(",", "")) == len(made.networks)
 
 
-@PROPERTY
-def test_every_text_is_written_for_people(seed):
-    made = experiment(seed)
-    summary = made.summary
-    texts = [render_end(summary, path="e.wellfit"), render_text(summary), visible(render_html(summary))]
-    for text in (*texts, *_sentences(made)):
-        require_people_words(text, summary.unit)
+def test_every_text_is_written_for_people(made, end, text, page):
+    for shown in (end, text, page, *_sentences(made)):
+        require_people_words(shown, made.summary.unit)
     for sentence in _sentences(made):
         assert "  " not in sentence
 
 
-@PROPERTY
-@pytest.mark.parametrize("width", [60, 80, 100])
-def test_every_width_can_be_read(seed, width):
-    summary = experiment(seed).summary
-    wide, narrow = (render_end(summary, path="e.wellfit", width=each) for each in (400, width))
-    assert max(map(len, narrow.splitlines())) <= width
-    assert set(narrow.split()) <= set(wide.split()) | {"and", "more"} | set(map(str, range(99)))
-    if width == 100:
-        assert narrow.count("\n") <= MOST_LINES
-        assert not summary.steps or "step " in narrow or "Nothing can be said" in narrow
+def test_every_width_can_be_read(made):
+    summary = made.summary
+    wide = set(render_end(summary, path="e.wellfit", width=400).split())
+    narrow = {width: render_end(summary, path="e.wellfit", width=width) for width in WIDTHS}
+    for width, shown in narrow.items():
+        assert max(map(len, shown.splitlines())) <= width
+        assert set(shown.split()) <= wide | {"and", "more"} | set(map(str, range(99)))
+    assert narrow[100].count("\n") <= MOST_LINES
+    assert not summary.steps or "step " in narrow[100] or "Nothing can be said" in narrow[100]

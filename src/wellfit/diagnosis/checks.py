@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from threadpoolctl import threadpool_limits
@@ -53,13 +54,13 @@ class Check:
         """The path of the file that computes the check, relative to the package's folder."""
         return "/".join(self.run.__module__.split(".")[1:]) + ".py"
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """The facts that the check requires."""
         named = inspect.signature(self.run).parameters.values()
         return frozenset(each.name for each in named if each.default is inspect.Parameter.empty) - _ALWAYS_KNOWN
 
-    @property
+    @cached_property
     def looks_at(self) -> frozenset[str]:
         """All facts that the check uses: those it requires, and those it uses only if they are known."""
         return frozenset(inspect.signature(self.run).parameters) - _ALWAYS_KNOWN
