@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
+import os
+import shutil
 import subprocess
 import sys
 
@@ -11,15 +14,16 @@ import pytest
 import wellfit as wf
 
 DATA = """
-import numpy as np, pyarrow as pa, tempfile, pathlib, sys
+import numpy as np, pyarrow as pa, pathlib, sys
 rng = np.random.default_rng(0)
 x = rng.normal(size=(120, 2))
 frame = pa.table({"a": x[:, 0], "b": x[:, 1], "y": np.where(x[:, 0] > 0, "yes", "no")})
-folder = pathlib.Path(tempfile.mkdtemp())
+folder = pathlib.Path("FOLDER")
 import wellfit as wf
 """
 CONFIG = "wf.Config(optimization=wf.Optimization(epochs=2))"
-EXPERIMENT = 'experiment = wf.run(frame, target="y", budget="60updates", out=folder / "e.wellfit")'
+RUN = 'experiment = wf.run(frame, target="y", budget="60updates", out=folder / "e.wellfit")'
+EXPERIMENT = 'experiment = wf.open_experiment(folder / "e.wellfit")'
 CALLS = {
     "audited_error": (
         "wrong = rng.random(120) < .2; rows = np.arange(40)",
@@ -70,7 +74,7 @@ CALLS = {
     "rows": ("", "wf.rows(100, 10_000)"),
     "rows_for_margin": ("", "assert wf.rows_for_margin(error=.05, margin=.01) == 1838"),
     "rows_to_detect": ("", "assert wf.rows_to_detect(difference=.01, disagreement=.05) == 3923"),
-    "run": ("", EXPERIMENT),
+    "run": ("", RUN),
     "size": ("", "wf.size(32, 1024)"),
     "split": ("", "print(wf.split(frame, target='y'))"),
     "strength": ("", "wf.strength(0, 30)"),
@@ -102,12 +106,40 @@ def test_every_public_function_is_called_below():
     assert functions == set(CALLS)
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """Run code in a process that knows nothing of wellfit, forked from one that knows these three packages already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["numpy", "pyarrow", "torch"])
+    written = tmp_path_factory.mktemp("fresh") / "stderr"
+
+    def run(code):
+        told = f"import os, sys; os.environ['WELLFIT_HOME'] = {os.environ['WELLFIT_HOME']!r}"
+        told += f"; sys.stderr = open({str(written)!r}, 'w')"
+        process = context.Process(target=exec, args=(f"{told}\n{code}", {"__name__": "fresh"}))
+        process.start()
+        process.join()
+        assert process.exitcode == 0, written.read_text()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, fresh):
+    """The folder of an experiment."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WELLFIT_HOME", str(folder / "registry"))
+        fresh("\n".join([DATA.replace("FOLDER", str(folder)), RUN]))
+    return folder / "e.wellfit"
+
+
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_a_public_function_works_twice_in_a_fresh_process(name):
+def test_a_public_function_works_twice_in_a_fresh_process(name, fresh, tmp_path, request):
     before, call = CALLS[name]
-    code = "\n".join([DATA, before, call, call])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    if EXPERIMENT in before:
+        shutil.copytree(request.getfixturevalue("made"), tmp_path / "e.wellfit")
+    fresh("\n".join([DATA.replace("FOLDER", str(tmp_path)), before, call, call]))
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
