@@ -71,7 +71,7 @@ def test_locks_that_leave_nothing_to_turn_are_refused_before_anything_is_made(ca
             {"fixed": {"optimization": {"early_stopping": 5}}}, "must be allowed explicitly", id="fixed stopping"
         ),
         pytest.param({"fixed": {"optimisation": {"lr": 0.1}}}, "one of the boards", id="unknown board"),
-        pytest.param({"fixed": {"optimization": {"rate": 0.1}}}, "known knobs", id="unknown knob"),
+        pytest.param({"fixed": {"optimization": {"rate": 0.1}}}, "arguments that it has", id="unknown knob"),
         pytest.param({"only": "stop_early"}, "--allow-early-stopping", id="coupled remedy"),
         pytest.param({"only": "more_luck"}, "--only must be one of", id="unknown remedy"),
     ],

@@ -71,6 +71,7 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
     return _page().render(
         it=shown,
         unit=shown.unit,
+        counted=Unit(default_goal(shown.unit.goal.task)),
         style=Markup(style),  # noqa: S704 (our own file)
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}",
         ladders=list(_ladders(shown)),
@@ -94,7 +95,6 @@ def _page() -> Template:
         say=sentences,
         question=sentences.QUESTIONS,
         shares_lines=shares_lines,
-        counted=Unit(default_goal(unit.goal.task)),
         parts=PARTS,
     )
     return environment.from_string(_file("page.html"))
