@@ -287,18 +287,8 @@ def rows(low: int, high: int, start: int | None = None) -> OwnKnob:
     return checked(OwnKnob(role="rows", low=low, high=high, start=start))
 
 
-ROLES: Mapping[str, Callable[..., OwnKnob]] = {
-    "size": size,
-    "epochs": epochs,
-    "learning_rate": learning_rate,
-    "optimizer": optimizer,
-    "choice": choice,
-    "decay": decay,
-    "keep_prob": keep_prob,
-    "strength": strength,
-    "averaging": averaging,
-    "rows": rows,
-}
+_MAKERS = (size, epochs, learning_rate, optimizer, choice, decay, keep_prob, strength, averaging, rows)
+ROLES: Mapping[str, Callable[..., OwnKnob]] = {each.__name__: each for each in _MAKERS}
 """Role -> the function that makes a knob of it."""
 
 
