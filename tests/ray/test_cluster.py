@@ -1,6 +1,6 @@
 """A sweep on Ray gives the outcomes that it has here, also where workers, nodes and programs go away.
 
-The tests share a cluster, in their order: the first one leaves it with a head and two nodes.
+The tests share a cluster's head, to which each adds nodes of its own.
 """
 
 from __future__ import annotations
@@ -69,11 +69,13 @@ def test_two_nodes_one_killed_in_the_middle_one_added_give_the_same_outcomes(spl
 
 
 def test_doctor_looks_at_every_node(cluster, capsys):
+    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    workers = len(cluster.worker_nodes)
     assert main(["doctor", "--ray", cluster.address, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["ray"]
-    assert sorted(node["cpus"] for node in found["nodes"]) == [0, 1, 1]
-    assert [{name: node[name] for name in found["here"]} for node in found["nodes"]] == [found["here"]] * 3
-    assert (found["slots"], found["differences"]) == (2, [])
+    assert sorted(node["cpus"] for node in found["nodes"]) == [0] + [1] * workers
+    assert [{name: node[name] for name in found["here"]} for node in found["nodes"]] == [found["here"]] * (1 + workers)
+    assert (found["slots"], found["differences"]) == (workers, [])
 
 
 PROGRAM = """
@@ -91,6 +93,7 @@ wf.sweep(sys.argv[1], config, over={"l2": [0.0, 1.0, 10.0, 100.0, 1e3]}, executo
 
 
 def test_the_call_of_a_killed_program_continues_on_the_cluster(cluster, tmp_path):
+    cluster.add_node(num_cpus=1, object_store_memory=STORE)
     experiment, over = tmp_path / "rows.wellfit", {"l2": [0.0, 1.0, 10.0, 100.0, 1e3]}
     rows = tmp_path / "rows.csv"
     numbers = np.random.default_rng(1).normal(size=(400, 2))

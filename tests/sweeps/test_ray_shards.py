@@ -13,7 +13,8 @@ pytest.importorskip("ray")
 from ray.exceptions import NodeDiedError, OutOfMemoryError
 
 from wellfit.exceptions import WellfitError
-from wellfit.sweeps.ray_executor import ATTEMPTS, SHARD_SECONDS, RayExecutor, _Shard, _Work
+from wellfit.sweeps.ray_cluster import ATTEMPTS
+from wellfit.sweeps.ray_executor import SHARD_SECONDS, RayExecutor, _Shard, _Work
 
 STACK = [Config(regularization=Regularization(l2=float(place))) for place in range(60)]
 

@@ -39,7 +39,7 @@ _WORDS: Mapping[str, str] = {
     "step": "step {step}: {does}",
     "curve": "training {refits} networks on parts of the rows, to predict the gain from more data",
     "check": "checking the network",
-    "waiting": "waiting for nodes: {free:g} of {of:g} CPUs",
+    "waiting": "waiting for workers: {free:g} of {of:g} CPUs are free",
     "put back": "training {networks} networks again: {why}",
 }
 """Words for the events of the stages; an event with other fields is written out plainly."""

@@ -34,6 +34,8 @@ AUTO = "auto"
 SECONDS_TO_ANSWER = 5.0
 """Time within which an address must accept a connection; with Ray's own tries below, a wrong one is told within 10 s.
 """
+ATTEMPTS = 3
+"""Number of times that work is given out before its loss is an error."""
 TELL_SECONDS = 10.0
 """Time without a free CPU after which the user is told what is waited for."""
 _ENVIRONMENT = {
@@ -210,16 +212,24 @@ class Cluster:
         """
         ray = _ray()
         self.require_kind()
-        look = ray.remote(max_retries=0)(require_versions)
-        reference = look.options(num_cpus=self.asked.cpus, num_gpus=self.asked.gpus).remote(versions())
-        while not ray.wait([reference], timeout=TELL_SECONDS)[0]:
-            free, every = self.cpus
-            if free < self.asked.cpus:
-                notify({"event": "waiting", "free": free, "of": every})
-        try:
-            ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            raise_cause(error)
+        look = ray.remote(max_retries=0)(warm_up).options(num_cpus=self.asked.cpus, num_gpus=self.asked.gpus)
+        # One for each slot: the others import while the first one works, and not within somebody's deadline.
+        looking = [look.remote(versions()) for _ in range(max(self.slots, 1))]
+        for lost in range(1, ATTEMPTS + 1):
+            while not (ready := ray.wait(looking, timeout=TELL_SECONDS)[0]):
+                free, every = self.cpus
+                if free < self.asked.cpus:
+                    notify({"event": "waiting", "free": free, "of": every})
+            try:
+                ray.get(ready[0])
+            except ray.exceptions.RayTaskError as error:
+                raise_cause(error)
+            except ray.exceptions.RayError as error:
+                if lost == ATTEMPTS:
+                    raise _lost(error) from error
+                looking = [each for each in looking if each != ready[0]] or [look.remote(versions())]
+            else:
+                return
 
     def close(self) -> None:
         """Leave the cluster, unless the program was connected to it before."""
@@ -262,6 +272,12 @@ def require_versions(expected: Mapping[str, str]) -> None:
                 found=f"{name} {here[name]} on {socket.gethostname()}, {version} in the program",
                 remedy="Install the same version on both",
             )
+
+
+def warm_up(expected: Mapping[str, str]) -> None:
+    """Import, in a worker, what training needs, which takes seconds."""
+    require_versions(expected)
+    importlib.import_module("wellfit.fused.engine")
 
 
 def raise_cause(error: RayTaskError) -> NoReturn:
@@ -323,6 +339,14 @@ def _require_answer(address: str) -> None:
         raise _no_answer(address) from error
     if answer[3:4] != _HTTP2_SETTINGS[3:4]:
         raise _no_answer(address)
+
+
+def _lost(error: Exception) -> WellfitError:
+    return WellfitError(
+        "a worker must live while it imports wellfit",
+        found=f"{type(error).__name__}, {ATTEMPTS} times",
+        remedy="Look into the cluster's logs, and whether its nodes have a GiB of memory for each training (cpus=)",
+    )
 
 
 def _no_answer(address: str) -> BadInput:

@@ -34,12 +34,10 @@ from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome, shares_of
-from wellfit.sweeps.ray_cluster import TELL_SECONDS, Cluster, raise_cause, require_versions, versions
+from wellfit.sweeps.ray_cluster import ATTEMPTS, TELL_SECONDS, Cluster, raise_cause, require_versions, versions
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.module_checks import ModuleFactory
 
-ATTEMPTS = 3
-"""Number of times that a shard is trained before its loss is an error."""
 SHARD_SECONDS = 10.0
 """Work of a shard, once the speed of its members is known: long beside the milliseconds that a task costs, short beside
 what is lost with a node."""
