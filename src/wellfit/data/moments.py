@@ -28,7 +28,7 @@ _NAME = r"[A-Za-zÀ-ÿ]{3,10}"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _CLOCK = (
     r"(?:[T ,]+(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?\s*(?P<p>[AaPp])?"
-    r"(?:\.?[Mm]\.?)?)?\s*(?P<z>Z|z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
+    r"(?:\.?[Mm]\.?)?(?:\s*Uhr)?)?\s*(?P<z>Z|z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
 )
 # The order of day and month in these can be determined only from the whole column.
 _NUMERIC = tuple(rf"(?P<a>\d{{1,2}}){sign}(?P<b>\d{{1,2}}){sign}(?P<c>\d{{4}}|\d{{2}})" for sign in (r"\.", "/", "-"))
@@ -40,6 +40,7 @@ _PLAIN = (
 # Read where a date was asked for: these may just as well be numbers, or names of periods.
 _ASKED = (
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
+    r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})",
     r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})",
     r"(?P<m>\d{1,2})[-/.](?P<y>\d{4})",
     rf"(?P<n>{_NAME})\.?[ -](?P<y>\d{{4}}|\d{{2}})",

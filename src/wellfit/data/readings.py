@@ -50,6 +50,7 @@ from wellfit.data.reasons import (
     why_dates,
     why_footer,
     why_odd,
+    why_spellings,
     why_text,
 )
 from wellfit.exceptions import BadInput
@@ -173,7 +174,7 @@ def _with_oddities(found: ReadColumn, *, name: str, kind: str) -> Reading:
     if stored == "string" and found.reading.why.startswith(ALTHOUGH):
         odd = few_strays(found.values.combine_chunks())
     elif stored == "string":
-        said = why_footer(found.values)
+        said = why_footer(found.values) or why_spellings(found.values)
     elif not kind and stored in ("integer", "float"):
         odd = odd_numbers(found.values)
         said = why_odd(found.values, odd) if odd else why_dates(found.values, name=name)

@@ -211,6 +211,18 @@ def why_footer(texts: pa.ChunkedArray) -> str:
     return f"the last row says {last!r}: leave it out if it is a total"
 
 
+def why_spellings(texts: pa.ChunkedArray) -> str:
+    """Return that some levels differ only by case, such as Red and red, and stay different; or ""."""
+    levels = pc.unique(texts[: 10 * _MOST_ROWS]).drop_null()
+    if len(levels) > _MOST_LOOKED_AT or (pc.max(pc.utf8_length(levels)).as_py() or 0) > _LONGEST_SHOWN:
+        return ""  # texts, not levels
+    known: dict[str, str] = {}
+    for level in levels.to_pylist():
+        if (other := known.setdefault(level.casefold(), level)) != level:
+            return f"levels that differ by case only, such as {other!r} and {level!r}, stay different"
+    return ""
+
+
 def why_dates(column: pa.ChunkedArray, *, name: str) -> str:
     """Return that numbers may be dates, written as 20231231, in seconds since 1970 or in days as in Excel; or ""."""
     bounds = pc.min_max(column).as_py()
@@ -222,7 +234,10 @@ def why_dates(column: pa.ChunkedArray, *, name: str) -> str:
         return f"numbers that may be days as Excel counts them, {first} to {last}: if so, pass {COLUMN_OPTION}date"
     if stored_as(column) != "integer":
         return ""
-    if low >= 19_000_101 and high <= 20_991_231:
+    if low >= 190_001 and high <= 209_912:
+        month = np.asarray(column.drop_null()) % 100
+        is_date = bool(((month >= 1) & (month <= 12)).all())
+    elif low >= 19_000_101 and high <= 20_991_231:
         numbers = np.asarray(column.drop_null())
         month, day = numbers // 100 % 100, numbers % 100
         is_date = bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
