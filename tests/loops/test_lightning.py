@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -480,3 +485,33 @@ def test_a_label_that_fails_at_the_end_loses_no_fit():
     assert fit(module, DataLoader(data, 32), epochs=1) is None
     assert module.steps == 7
     assert np.isfinite(module.wrong(DEV))
+
+
+IN_TWO_PROCESSES = """
+import lightning.pytorch as pl
+from test_lightning import DATA, DEV, TRAIN, Net
+from torch.utils.data import DataLoader, Subset
+from wellfit.loops.lightning import DiagnosisCallback
+
+trainer = pl.Trainer(
+    accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=1, logger=False, enable_checkpointing=False,
+    enable_progress_bar=False, callbacks=[DiagnosisCallback()],
+)
+trainer.fit(Net(), DataLoader(Subset(DATA, TRAIN), 50), DataLoader(Subset(DATA, DEV), 50))
+"""
+
+
+def test_a_fit_in_two_processes_is_refused(tmp_path):
+    (tmp_path / "two.py").write_text(IN_TWO_PROCESSES)
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    found = subprocess.run(
+        [sys.executable, str(tmp_path / "two.py")],
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert found.returncode != 0
+    assert "found 2 processes, each with its share of the rows" in found.stderr, found.stderr[-2000:]

@@ -96,13 +96,20 @@ class DiagnosisCallback(pl.Callback):
         self._notes: tuple[str, ...] = ()
 
     def on_fit_start(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Refuse a fit without dev rows before it costs anything."""
+        """Refuse a fit without dev rows, or in several processes, before it costs anything."""
         self._forget()
         if not trainer.enable_validation:
             raise BadInput(
                 "a diagnosis must have dev rows in addition to the training rows",
                 found="no validation loader",
                 remedy="Pass val_dataloaders to Trainer.fit, and define validation_step in the module",
+            )
+        if trainer.world_size > 1:
+            raise BadInput(
+                "a diagnosis must see all rows of train and dev in one process",
+                found=f"{trainer.world_size} processes, each with its share of the rows",
+                remedy="Fit with devices=1, or without this callback; then predict all rows in one process, and pass "
+                "them to wellfit.diagnose_predictions",
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
