@@ -123,6 +123,24 @@ def test_what_needs_a_network_of_wellfit_is_refused_on_a_study(tmp_path, use):
     assert study.to_json() == before
 
 
+def test_a_sealed_test_set_is_opened_once_by_the_users_own_model(tmp_path):
+    X = np.random.default_rng(1).normal(size=(300, 2))
+    sealed = wf.SealedTest.of(X, (X[:, 0] > 0).astype(int), folder=tmp_path / "sealed")
+    study = _study(tmp_path, budget="3fits", sealed_test=sealed)
+    followed(study, small)
+
+    def predict(rows):
+        return (rows[:, 0] > 0.1).astype(int)
+
+    wrong = ((X[:, 0] > 0.1) != (X[:, 0] > 0)).mean()
+    assert study.unseal(predict).error.value == pytest.approx(wrong)
+    assert f"Test error {100 * wrong:.1f}%" in str(study)
+    with pytest.raises(wf.Refusal, match="opened once before"):
+        study.unseal(predict)
+    with pytest.raises(wf.Refusal, match=r"study\.unseal\(predict\)"):
+        wf.unseal(study.path)
+
+
 def test_one_remedy_and_a_branch_go_their_own_way_in_the_same_folder(tmp_path):
     followed(_study(tmp_path), small)
     one = _study(tmp_path, only="regularize", idea="does it help at all?")
