@@ -226,6 +226,6 @@ def _no_rows(folder: Folder) -> Refusal:
     return Refusal(
         "this must be used with rows and a network of wellfit, which a study does not have",
         found=f"the study {folder.path}",
-        remedy="Use your own model, of which the study shows knobs and artifact; `study.unseal(predict)` opens a sealed "
-        "test set",
+        remedy="Use your own model: the study shows its knobs and artifact; `study.unseal(predict)` opens a "
+        "sealed test set",
     )
