@@ -15,7 +15,7 @@ import pytest
 
 from wellfit.cli.errors import guarded, printable
 from wellfit.cli.progress import Progress, line_of
-from wellfit.cli.session import Session, to_line
+from wellfit.cli.session import Session, fitted, to_line
 from wellfit.exceptions import BadInput
 
 EVENT = {"event": "look", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
@@ -185,3 +185,17 @@ def test_names_with_control_characters_do_not_steer_the_terminal(capsys):
     told = out + err
     assert told.count("title") >= 5
     assert not set(told) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_sentences_fit_the_terminal_and_tables_and_commands_stay_whole(width):
+    sentence = "  A sentence about well-known networks that is longer than the terminal is wide, by some words."
+    kept = [
+        "error   train   dev   and so on, in columns that nobody breaks anywhere",
+        f"`wellfit show {'x' * 90} --full`",
+    ]
+    lines = fitted("\n".join([sentence, *kept]), width).splitlines()
+    assert lines[-2:] == kept
+    assert max(map(len, lines[:-2])) <= width
+    assert " ".join(line.strip() for line in lines[:-2]) == sentence.strip()
+    assert all(line.startswith("  ") for line in lines[:-2])

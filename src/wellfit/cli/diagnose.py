@@ -110,6 +110,7 @@ def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **op
     coded findings, and the remedies in the order to try. Without an argument, pass the errors as options.
     """
     import wellfit as wf
+    from wellfit.reports.show import text_of
 
     asked = given(options)
     _check_source(asked, source)
@@ -121,7 +122,7 @@ def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **op
         _refuse_numbers(asked, source)
         diagnosis = _of_experiment(source, asked) if source.is_dir() else _of_predictions(source, asked)
     body = diagnosis.to_json()
-    text = "\n".join([str(diagnosis), *(refit_lines(body) if refits is not None else ())])
+    text = "\n".join([text_of(diagnosis, width=session.width), *(refit_lines(body) if refits is not None else ())])
     if views is not None and source is not None:
         found = wf.open_experiment(source).views(views)
         body, text = {**body, "views": found.to_json()}, f"{text}\n{found.sentence}"

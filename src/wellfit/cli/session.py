@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ class Session:
         elif self.events:
             click.echo(to_line({"event": "result", "result": body}))
         else:
-            click.echo(printable(text))
+            click.echo(printable(fitted(text, self.width) if sys.stdout.isatty() else text))
 
     def say(self, text: str) -> None:
         """Print something for people that is not the result."""
@@ -121,6 +122,22 @@ class Session:
             if file is not None:
                 root.removeHandler(file)
                 file.close()
+
+
+def fitted(text: str, width: int) -> str:
+    """Break sentences that are longer than a terminal is wide between words; tables and commands stay as they are."""
+    return "\n".join(
+        line
+        if len(line) <= width or "  " in line.strip() or "`" in line or "\x1b" in line
+        else textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip())),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
 
 
 class _Plain(logging.Formatter):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from wellfit.reports.records import Diagnosed, Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
-from wellfit.reports.text import diagnosis_text, findings_text, render_end
+from wellfit.reports.text import WIDTH, diagnosis_text, findings_text, render_end
 from wellfit.reports.verdict import told
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ Bundle = dict[str, str]
 _WIDTH = 640
 
 
-def text_of(result: Result) -> str:
-    """Return the result as `print` shows it."""
+def text_of(result: Result, *, width: int = WIDTH) -> str:
+    """Return the result as `print` shows it; a diagnosis wraps to `width` columns."""
     if isinstance(result, DataDiagnosis):
-        return f"{result.headline}\n\n{findings_text(result.findings)}"
+        return f"{textwrap.fill(result.headline, width)}\n\n{findings_text(result.findings, width=width)}"
     if isinstance(result, ErrorAnalysis):
         return errors_text(result)
     if isinstance(result, Diagnosis):
-        return diagnosis_text(result)
+        return diagnosis_text(result, width=width)
     from wellfit.sweeps.search import Sweep  # it imports the training code: only here, where something was trained
 
     if isinstance(result, Sweep):

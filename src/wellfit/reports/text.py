@@ -71,14 +71,14 @@ def render_end(summary: Summary, *, path: str = "", width: int = WIDTH, color: b
     return text
 
 
-def diagnosis_text(diagnosis: Diagnosis) -> str:
+def diagnosis_text(diagnosis: Diagnosis, *, width: int = WIDTH) -> str:
     """Write a diagnosis: errors, gaps, findings with their remedies, the prescription."""
-    return _printed(_diagnosis_blocks(diagnosis), width=WIDTH, color=False).rstrip("\n")
+    return _printed(_diagnosis_blocks(diagnosis), width=width, color=False).rstrip("\n")
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
+def findings_text(findings: Sequence[Finding], *, width: int = WIDTH) -> str:
     """Write findings, those that fired first, with their remedies."""
-    return _printed(_findings_in_full(findings), width=WIDTH, color=False).strip("\n")
+    return _printed(_findings_in_full(findings), width=width, color=False).strip("\n")
 
 
 def _printed(blocks: Iterable[RenderableType | _Wrapped], *, width: int, color: bool) -> str:
@@ -350,7 +350,7 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
     rows = [_step(unit, step, low=step.low or 0.0, high=step.high) for step in summary.steps if step.high is not None]
     if rows:
         yield _heading(QUESTIONS["steps"])
-        yield _table(["step", "board", "expected", "90% interval", "got", ""], rows, left=2)
+        yield _table(["step", "board", "expected", "90% interval", "got"], rows, left=2)
     sentences = [luck_sentence(unit, step) for step in summary.steps]
     sentences += [without_gain(step) for step in summary.steps]
     yield from filter(None, [*sentences, standing(summary, summary.steps), score_sentence(summary)])
@@ -361,7 +361,7 @@ def _step(unit: Unit, step: Step, *, low: float, high: float) -> list[str]:
     end = step.before["train" if step.board == "optimization" and not step.coupled else "dev"]
     expected, got = (unit.gap(value, end=end) for value in (step.expected, step.got))
     limits = unit.gap_range(low, high, end=end)
-    return [name, step.turned, expected, limits, got, "kept" if step.kept else "dropped"]
+    return [f"{name}: {'kept' if step.kept else 'dropped'}", step.turned, expected, limits, got]
 
 
 def _fits(summary: Summary) -> Iterator[RenderableType]:
