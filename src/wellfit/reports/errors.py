@@ -14,7 +14,8 @@ _UNSURE = 5
 
 def errors_text(found: ErrorAnalysis, width: int = WIDTH) -> str:
     """Return an analysis of errors in lines of at most `width` columns."""
-    said = (textwrap.fill(line, width, subsequent_indent=_indent_of(line)) for line in _lines(found))
+    lines = [(line, " " * (len(line) - len(line.lstrip()) + 2)) for line in _lines(found)]
+    said = (textwrap.fill(line, width, subsequent_indent=indent) for line, indent in lines)
     return "\n".join(said)
 
 
@@ -23,10 +24,6 @@ def shares_lines(found: ErrorShares, unit: Unit) -> Iterator[str]:
     yield from part_lines(found, unit)
     yield from class_lines(found, unit)
     yield from tag_lines(found, unit)
-
-
-def _indent_of(line: str) -> str:
-    return " " * (len(line) - len(line.lstrip()) + 2)
 
 
 def _lines(found: ErrorAnalysis) -> Iterator[str]:

@@ -130,14 +130,11 @@ def _rates(bench: Bench) -> Turns:
 def _steps(knob: OwnKnob, start: float, factor: float) -> list[float]:
     """Return the values from `start` on by factors, up to the end of the range."""
     found, value = list[float](), start
-    while (moved := _within(knob, factor * value)) != value and len(found) <= MOST_LINE:
+    low, high = float(knob.low or 0.0), float(knob.high or math.inf)
+    while (moved := knob.fit(min(max(factor * value, low), high))) != value and len(found) <= MOST_LINE:
         found.append(moved)
         value = moved
     return found
-
-
-def _within(knob: OwnKnob, value: float) -> float:
-    return knob.fit(min(max(value, float(knob.low or value)), float(knob.high or value)))
 
 
 def _others(bench: Bench, values: Mapping[str, Value], role: str) -> Iterator[Turn]:
