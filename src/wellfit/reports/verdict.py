@@ -254,6 +254,8 @@ def _certainty(summary: Summary) -> str:
     allowed = f", allowing for {summary.compared:,} networks" if summary.optimism else ""
     if gain.low > 0:
         return f"Sure: better by {limits} ({rows}{allowed})."
+    if gain.high < 0:
+        return f"No gain on new rows: {limits} ({rows}{allowed})."
     return f"Not sure: the gain is {limits} ({rows}{allowed})."
 
 
