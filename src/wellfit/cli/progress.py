@@ -30,7 +30,7 @@ _WORDS: Mapping[str, str] = {
     "read": "read {rows:,} rows, {columns} columns",
     "split": "split {policy}; the test set is sealed",
     "shortened": "to keep to the budget: {what}",
-    "uncompiled": "the engine is not compiled yet: until there is time for it, torch trains, four times as slowly",
+    "uncompiled": "the engine is not compiled yet, so torch trains, much slower: `wellfit demo` compiles it",
     "references": "fitting the reference models on {rows:,} rows",
     "fixed": "fixed, as in the last run: {knobs}",
     "training": "training {identity}",
