@@ -29,6 +29,7 @@ from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.prepared import added_to
 from wellfit.experiment.request import run_request
 from wellfit.experiment.run import run_in
+from wellfit.experiment.workspace import Workspace
 from wellfit.fused.memory import parse_memory
 from wellfit.opening import Opening
 from wellfit.recipe.budget import Budget
@@ -377,10 +378,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     last = known.last_asked() if known else {}
     request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:
-        workspace, kept = known.workspace, known.folder.resolved(known.folder.settings)
-        kept.require_compatible({"target": target, **options}, folder=known.path)
-        if move_source:
-            move_sources(known.folder)
+        workspace = _continuing(known, {"target": target, **options}, move=move_source)
     else:
         workspace = find_or_make(
             data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data
@@ -473,6 +471,14 @@ def _continued(data: Any) -> Experiment | None:
             remedy="Run that script again, or `wellfit study FILE.toml`",
         )
     return known
+
+
+def _continuing(known: Experiment, asked: Mapping[str, Any], *, move: bool) -> Workspace:
+    """Return the workspace of an experiment that goes on; refuse options that its split was not made with."""
+    known.folder.resolved(known.folder.settings).require_compatible(asked, folder=known.path)
+    if move:
+        move_sources(known.folder)
+    return known.workspace
 
 
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:

@@ -160,11 +160,14 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
         if one.open:
             found[name] = _decided(frame.column(name), wishes, name=name, evidence=evidence)
     typed = pa.table([one.values for one in found.values()], names=frame.column_names)
-    readings = {
-        name: _naming(name, _with_oddities(one, name=name, kind=wishes.types.get(name, "")))
-        for name, one in found.items()
-    }
-    return typed, {name: reading for name, reading in readings.items() if reading != Reading()}
+    readings: dict[str, Reading] = {}
+    for name, one in found.items():
+        reading = _with_oddities(one, name=name, kind=wishes.types.get(name, ""))
+        if reading != Reading():
+            # The options that it mentions take the column's name.
+            option = f"--types {shlex.quote(name)}="
+            readings[name] = replace(reading, why=reading.why.replace(COLUMN_OPTION, option))
+    return typed, readings
 
 
 def _with_oddities(found: ReadColumn, *, name: str, kind: str) -> Reading:
@@ -179,11 +182,6 @@ def _with_oddities(found: ReadColumn, *, name: str, kind: str) -> Reading:
         odd = odd_numbers(found.values)
         said = why_odd(found.values, odd) if odd else why_dates(found.values, name=name)
     return replace(found.reading, why="; ".join(filter(None, (found.reading.why, said))), odd=odd)
-
-
-def _naming(name: str, reading: Reading) -> Reading:
-    """Return the reading with the column's name in the options that it mentions."""
-    return replace(reading, why=reading.why.replace(COLUMN_OPTION, f"--types {shlex.quote(name)}="))
 
 
 def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:

@@ -101,6 +101,7 @@ def diagnose_table(
     """
     parts, classes = parts_of_table(table)
     masks = _masks(table["split"])
+    inputs = table.select(_feature_names(table, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))))
     found = diagnose_predictions(
         train=parts["train"],
         dev=parts["dev"],
@@ -115,7 +116,7 @@ def diagnose_table(
         labels_per_row=None if labels_per_row is None else _annotators(table, labels_per_row),
         label_voters=label_voters,
         groups=None if group_on is None else _groups(table, group_on, masks),
-        features=_features(table, masks, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))),
+        features={part: inputs.filter(pa.array(mask)) for part, mask in masks.items()} if inputs.num_columns else None,
     )
     return replace(found, notes=(*found.notes, *_beside_probabilities(table)))
 
@@ -140,12 +141,6 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
                 remedy=f"Add the predictions of {needed}",
             )
     return parts, said.classes
-
-
-def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
-    """Return the feature columns (all except those of the predictions) by part; None if there are none."""
-    names = _feature_names(table, beside=beside)
-    return {part: table.select(names).filter(pa.array(mask)) for part, mask in masks.items()} if names else None
 
 
 def _feature_names(table: pa.Table, *, beside: Sequence[str]) -> list[str]:

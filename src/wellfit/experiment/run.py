@@ -108,8 +108,7 @@ def _run(
         notify({"event": "uncompiled"})
     # Programs of their own take as long to start as this one did: a core in use is better than two that load.
     alone = cluster is None and budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
-    if alone:
-        budget.workers = 1
+    budget.workers = 1 if alone else budget.workers
     with closing(executor_for(data, goal=goal, single=alone, cluster=cluster, notify=notify)) as pool:
         start = recall("plan", "start", lambda: _start(workspace, request, budget=budget, pool=pool))
         config = Config.from_json(start["config"])

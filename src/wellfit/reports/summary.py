@@ -58,6 +58,7 @@ def summarize(history: History) -> Summary:
     optimization, regularization = knob_boards(first, best)
     split = _split(history.last("split")) if history.of("split") else None
     unit = Unit(_goal(history, split))
+    looked_at = history.of_network("errors", best.identity) if best else {}
     numbers = Summary(
         title=_title(split, history),
         unit=unit,
@@ -86,14 +87,9 @@ def summarize(history: History) -> Summary:
         temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,
         pictures=picture_sheet(history.last("pictures"), curve=history.last("more data")),
         again=_reproduction(history, split, unit.goal) if split else None,
-        errors=_errors(history, best),
+        errors=ErrorShares.from_json(looked_at) if looked_at else None,
     )
     return replace(numbers, headline=headline(numbers), remarks=tuple(remarks(numbers)))
-
-
-def _errors(history: History, best: Network | None) -> ErrorShares | None:
-    body = history.of_network("errors", best.identity) if best else {}
-    return ErrorShares.from_json(body) if body else None
 
 
 def _network(body: Json) -> Network:

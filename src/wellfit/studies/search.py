@@ -70,7 +70,8 @@ def _proposed(context: StepContext, bench: Bench, count: int) -> Json:
     if not isinstance(executor, ToldExecutor):
         raise TypeError("only the fits of a study are searched")
     known = [outcome for outcome in executor.known() if not outcome.config.seed]
-    places = np.array([_places(bench, outcome.config) for outcome in known])
+    values = [(bench.lr(outcome.config), values_of(bench.knobs, outcome.config)) for outcome in known]
+    places = np.array([[knob.place(own[name], lr=lr) for name, knob in bench.knobs.items()] for lr, own in values])
     losses = np.array([outcome.losses["dev"] if outcome.status in ENDED else math.inf for outcome in known])
     tried = {outcome.identity for outcome in known}
     made = (
@@ -78,11 +79,6 @@ def _proposed(context: StepContext, bench: Bench, count: int) -> Json:
     )
     fresh = (each for each in made if each.identity not in tried and not bench.is_infeasible(each))
     return {"configs": [config.to_json() for config in dict.fromkeys(itertools.islice(fresh, count))]}
-
-
-def _places(bench: Bench, config: Config) -> list[float]:
-    lr, values = bench.lr(config), values_of(bench.knobs, config)
-    return [knob.place(values[name], lr=lr) for name, knob in bench.knobs.items()]
 
 
 def _values(bench: Bench, places: Floats) -> dict[str, Value]:

@@ -158,7 +158,7 @@ class Cluster:
         self._ours = not ray.is_initialized()
         if self._ours:
             with _signals_kept():
-                _start(asked.local) if asked.local else _join(asked)
+                _join(asked)
 
     @property
     def slots(self) -> int:
@@ -298,18 +298,21 @@ def _ray() -> Any:
     return importlib.import_module("ray")
 
 
-def _start(cpus: int) -> None:
-    _ray().init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
+_QUIETLY: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
 
 def _join(asked: Ray) -> None:
     ray = _ray()
+    if asked.local:
+        ray.init(address="local", num_cpus=asked.local, include_dashboard=False, **_QUIETLY)
+        return
     address = asked.where
     try:
-        ray.init(address=address, namespace="wellfit", log_to_driver=False, logging_level="error")
+        ray.init(address=address, namespace="wellfit", **_QUIETLY)
     except ray.exceptions.AuthenticationError as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(
-            "the cluster must know this driver", found=f"{address}: {_first_line(error)}", remedy=_HOW_TO_BE_KNOWN
+            "the cluster must know this driver", found=f"{address}: {said}", remedy=_HOW_TO_BE_KNOWN
         ) from error
     except ConnectionError as error:
         raise _no_answer(address) from error
@@ -362,10 +365,6 @@ def _no_answer(address: str) -> BadInput:
         found=f"no answer from {address}",
         remedy="Check host and port (6379 unless `ray start` said otherwise), and that no firewall is between",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextlib.contextmanager
