@@ -348,3 +348,37 @@ def test_a_branch_from_a_step_that_does_not_exist_changes_nothing(tmp_path):
     with pytest.raises(wf.BadInput, match="99"):
         _study(tmp_path, branch=99).ask()
     assert _study(tmp_path).to_json() == before
+
+
+def test_the_fits_of_a_search_count_when_the_clock_passes_the_budget_in_it(tmp_path):
+    clock, fits, searched = [0.0], [], []
+    study = _study(tmp_path, budget="1000s")
+    study._driver.elapsed = lambda: clock[0]  # noqa: SLF001 - the clock that `run` gives
+    while trial := study.ask():
+        keys = [entry.key for entry in study.workspace.entries("plan")]
+        searched += [trial] if any("/search/" in key for key in keys) else []
+        best = len(searched) == 2
+        study.tell(trial, **(told(HUMAN, HUMAN) if best else overfit({**trial.knobs, "l2": 0.0})))
+        fits.append(trial)
+        clock[0] = 2000.0 if best else 0.0
+        assert len(fits) < 60
+    assert fits[-1] is searched[1]
+    assert study.to_json()["best"]["knobs"] == searched[1].knobs
+
+
+def test_a_fit_that_is_asked_for_again_keeps_its_time(tmp_path):
+    study = _study(tmp_path, budget="1000s")
+    number = study.ask().number
+    time.sleep(0.3)
+    again = study.ask()
+    assert again.number == number
+    study.tell(again, **fine(again.knobs))
+    assert study.workspace.entries("training")[-1].body["seconds"] >= 0.3
+
+
+def test_a_timed_study_that_is_told_by_number_from_other_processes_ends(tmp_path):
+    numbers = []
+    while trial := _study(tmp_path, budget="1000s").ask():
+        _study(tmp_path, budget="1000s").tell(trial.number, **overfit(trial.knobs))
+        numbers.append(trial.number)
+        assert len(numbers) < 40

@@ -33,8 +33,6 @@ class ToldExecutor:
     def __init__(self, told: Mapping[str, Outcome]) -> None:
         self._told = told
 
-    slots = 1
-
     def train(
         self,
         configs: Sequence[Config],
@@ -53,12 +51,21 @@ class ToldExecutor:
             raise Wanted(list(missing.values()))
         return [self._told[config.identity] for config in configs]
 
+    def has(self, config: Config) -> bool:
+        """Return True if a fit was told."""
+        return config.identity in self._told
+
     def known(self) -> list[Outcome]:
         """Return every fit that was told, in an order of their own."""
         return [self._told[identity] for identity in sorted(self._told)]
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def is_told(run: RunContext, config: Config) -> bool:
+    """Return True if a fit of a study was told: its result counts even where the clock has passed the budget."""
+    return isinstance(run.executor, ToldExecutor) and run.executor.has(config)
 
 
 @dataclass(eq=False, kw_only=True)

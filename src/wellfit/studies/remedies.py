@@ -22,6 +22,7 @@ from wellfit.records.outcome import ENDED, Outcome
 from wellfit.stats.intervals import LEVEL
 from wellfit.studies.bench import Bench, Line, Turn
 from wellfit.studies.knobs import OwnKnob, Value, values_of
+from wellfit.studies.practice import is_told
 from wellfit.studies.search import search_of_study
 
 NEAR = 4.0
@@ -170,6 +171,8 @@ def _remedy(
         found = lines(context)
         known = {outcome.config.identity for outcome in context.piloted}
         costs = [context.run.budget.cost(line.first) for line in found if line.first.identity not in known]
+        if context.run.budget.is_over and any(is_told(context.run, line.first) for line in found):
+            return Price(whole=sum(costs), least=0.0)  # the clock ended this step: what was told in it counts
         return Price(whole=sum(costs), least=min(costs, default=0.0)) if found else None
 
     return Remedy(
@@ -240,7 +243,10 @@ class Search:
     def _train(self, config: Config) -> Outcome | None:
         run = self._context.run
         if config.identity not in self._known:
-            if run.budget.remaining < run.budget.cost(config) or self._bench.is_infeasible(config):
+            is_late = run.budget.remaining < run.budget.cost(config) and not (
+                run.budget.is_over and is_told(run, config)
+            )
+            if is_late or self._bench.is_infeasible(config):
                 return None
             self._known |= {outcome.identity: outcome for outcome in run.train([config])}
         return self._known.get(config.identity)

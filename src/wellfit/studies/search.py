@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from functools import partial
 
@@ -16,7 +15,7 @@ from wellfit.records.config import Config
 from wellfit.records.outcome import ENDED, Outcome
 from wellfit.studies.bench import Bench
 from wellfit.studies.knobs import Value, values_of
-from wellfit.studies.practice import ToldExecutor
+from wellfit.studies.practice import ToldExecutor, is_told
 from wellfit.studies.surrogate import proposals
 
 KIND = "search_both_boards"
@@ -28,8 +27,12 @@ def search_of_study(bench: Bench, *, side_by_side: int) -> Remedy:
     It spends the rest of the budget, `side_by_side` fits at a time.
     """
 
-    def price(context: StepContext) -> Price:
-        return Price(whole=context.run.budget.remaining, least=context.run.budget.cost(context.config))
+    def price(context: StepContext) -> Price | None:
+        run, cost = context.run, context.run.budget.cost(context.config)
+        if _planned(context, 0) is not None:
+            return Price(whole=run.budget.remaining, least=0.0)  # fits that were told count, whatever the clock says
+        # Without a known cost (fits told by number from other processes) a time would never end the search.
+        return Price(whole=run.budget.remaining, least=cost) if cost else None
 
     def expected(context: StepContext) -> Expected:
         found = context.state.diagnosis
@@ -51,17 +54,27 @@ def _searched(context: StepContext, bench: Bench, side_by_side: int) -> Outcome:
     run, before = context.run, context.state.outcome
     step, found = context.state.step + 1, list[Outcome]()
     count = int(run.recall("plan", f"{step}/side by side", lambda: {"fits": side_by_side})["fits"])
-    while run.budget.remaining >= run.budget.cost(before.config) and not run.budget.is_over:
-        batch = min(count, run.budget.affordable(before.config))
-        wanted = partial(_proposed, context, bench, batch)
-        planned = run.recall("plan", f"{step}/search/{len(found)}", wanted)["configs"]
-        configs = [Config.from_json(config) for config in planned]
-        if not configs:
+    while True:
+        cost, planned = run.budget.cost(before.config), _planned(context, len(found))
+        if planned is None:
+            if not cost or run.budget.remaining < cost or run.budget.is_over:
+                break
+            batch = min(count, run.budget.affordable(before.config))
+            wanted = partial(_proposed, context, bench, batch)
+            planned = run.recall("plan", f"{step}/search/{len(found)}", wanted)
+        configs = [Config.from_json(config) for config in planned["configs"]]
+        told = [config for config in configs if not run.budget.is_over or is_told(run, config)]
+        found += run.train(told)
+        if not configs or len(told) < len(configs):
             break
-        found += run.train(configs)
     ended = [outcome for outcome in found if outcome.status in ENDED]
     best = min(ended, key=lambda outcome: outcome.losses["dev"], default=before)
     return best if run.gain(before, best, on="dev", level=1 - 2 * DOUBT).low > 0 else before
+
+
+def _planned(context: StepContext, number: int) -> Json | None:
+    """Return the batch of this search that begins with fit `number`, if it was planned before."""
+    return context.run.recall.known("plan", f"{context.state.step + 1}/search/{number}")
 
 
 def _proposed(context: StepContext, bench: Bench, count: int) -> Json:
@@ -77,8 +90,13 @@ def _proposed(context: StepContext, bench: Bench, count: int) -> Json:
     made = (
         bench.turned(start, _values(bench, each)) for each in proposals(places, losses, count=count, seed=len(known))
     )
-    fresh = (each for each in made if each.identity not in tried and not bench.is_infeasible(each))
-    return {"configs": [config.to_json() for config in dict.fromkeys(itertools.islice(fresh, count))]}
+    fresh = dict[str, Config]()
+    for each in made:
+        if each.identity not in tried and not bench.is_infeasible(each):
+            fresh[each.identity] = each
+        if len(fresh) == count:
+            break
+    return {"configs": [config.to_json() for config in fresh.values()]}
 
 
 def _values(bench: Bench, places: Floats) -> dict[str, Value]:

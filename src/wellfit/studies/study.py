@@ -405,7 +405,7 @@ class Study(Rendered):
         config = asked.config
         knobs = values_of(self.knobs, config)
         trial = Trial(number=asked.number, knobs=knobs, why=asked.why, seed=config.seed, config=config, study=self)
-        self._began[trial.number] = trial.began
+        self._began.setdefault(trial.number, trial.began)  # asking again does not stop its clock
         return trial
 
     @contextmanager
@@ -441,7 +441,7 @@ class Study(Rendered):
             raise BadInput(
                 "a fit must be told once", found=f"trial {number}, told already", remedy="Ask for the next one"
             )
-        began = trial.began if isinstance(trial, Trial) else self._began.get(number)
+        began = self._began.get(number, trial.began if isinstance(trial, Trial) else None)
         return asked, 0.0 if began is None else time.monotonic() - began
 
     def _read(self, asked: Asked, fit: Fit, seconds: float) -> Read:
@@ -490,6 +490,7 @@ class Study(Rendered):
         failed = replace(failure, plan=self._request.identity)
         self._append(FAILURE, {"identity": identity, "number": asked.number, **failed.to_json()})
         self._given.discard(identity)
+        self._began.pop(asked.number, None)
         self._log.fresh[identity] = self._log.fresh.get(identity, 0) + 1
         self._notify({"event": "failed", "number": asked.number, "reason": failure.words})
 
