@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import wellfit as wf
 from wellfit.experiment.request import RunRequest, seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
@@ -73,3 +76,20 @@ def test_a_plan_is_named_by_what_decides_it_and_not_by_the_idea():
         len({plan(), plan(budget=parse_budget("61s")), plan(reference={"human_error": 0.1}), plan(only="regularize")})
         == 4
     )
+
+
+def test_the_wait_for_a_cluster_costs_the_budget_of_a_continued_run_nothing(cancer_csv, tmp_path, monkeypatch):
+    waited = 2.0
+
+    @contextlib.contextmanager
+    def late(*_asked, **_how):
+        time.sleep(waited)
+        yield None
+
+    monkeypatch.setattr("wellfit.experiment.run.joined", late)
+    began = time.monotonic()
+    made = wf.run(cancer_csv, target="target", budget="50updates", out=tmp_path / "cancer.wellfit")
+    took = time.monotonic() - began
+    entries = made.entries()
+    asked = next(entry.body["asked"] for entry in entries if entry.kind == "session" and "asked" in entry.body)
+    assert seconds_spent(entries, asked) < took - waited + 0.1

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def faulty(knobs):
     if knobs["keep_prob"] < 1:
         signal.pause()
     return wf.Fit(**small(knobs))
+
+
+def tells_its_gpu(knobs):
+    """Prints the GPU that it sees, and takes long enough for a neighbour to begin."""
+    print("gpu", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    time.sleep(0.5)
+    return small(knobs)
 
 
 def wrong(_knobs):
@@ -190,3 +198,10 @@ def test_a_second_try_is_not_blamed_for_the_words_of_the_first(tmp_path):
         "raised",
         "raised",
     ]
+
+
+def test_workers_side_by_side_see_different_gpus(tmp_path):
+    study = _study(tmp_path, budget="5fits")
+    study.run(tells_its_gpu, workers=2, gpus=(0, 1))
+    logs = [log.read_text() for log in (study.path / "fits").glob("*.log")]
+    assert {word for log in logs for word in log.split() if word.isdigit()} == {"0", "1"}

@@ -353,7 +353,7 @@ def test_a_branch_from_a_step_that_does_not_exist_changes_nothing(tmp_path):
 def test_the_fits_of_a_search_count_when_the_clock_passes_the_budget_in_it(tmp_path):
     clock, fits, searched = [0.0], [], []
     study = _study(tmp_path, budget="1000s")
-    study._driver.elapsed = lambda: clock[0]  # noqa: SLF001 - the clock that `run` gives
+    study._driver.elapsed = lambda: clock[0]
     while trial := study.ask():
         keys = [entry.key for entry in study.workspace.entries("plan")]
         searched += [trial] if any("/search/" in key for key in keys) else []

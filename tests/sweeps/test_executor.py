@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
+from wellfit.fused.compiled_stack import COMPILING, is_ready
 from wellfit.fused.engine import require_trainable
 from wellfit.records.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Status
 from wellfit.sweeps import worker_pool
-from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.executor import InProcess, trains_on_torch
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.worker_pool import _PROGRAM, WorkerPool, shares_of
 
@@ -308,3 +309,8 @@ def wait_until(holds, *, seconds):
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_torch_trains_only_where_the_engine_has_no_time_to_compile():
+    assert not trains_on_torch(COMPILING)
+    assert trains_on_torch(COMPILING - 1) is not is_ready()

@@ -26,7 +26,7 @@ from wellfit.recipe.stop import ending
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome, Status, snapshot_identity
 from wellfit.splits.more_rows import MoreRows
-from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome, is_compiled
+from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome, trains_on_torch
 from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.ray_cluster import Cluster, Ray, joined
 from wellfit.sweeps.rungs import Rungs
@@ -66,11 +66,11 @@ def run_in(
             if more is not None:
                 keep_rows(more, folder=workspace.folder, journal=journal)
                 workspace.rows_were_added()
-            journal.append("session", {"command": "run", **session, "seconds_before": time.monotonic() - began})
             waiting = time.monotonic()
             with joined(executor, notify=notify) as cluster:
-                # The wait for a cluster's first worker costs a budget nothing.
+                # The wait for a cluster's first worker costs a budget nothing, and so comes before the session's entry.
                 began += time.monotonic() - waiting
+                journal.append("session", {"command": "run", **session, "seconds_before": time.monotonic() - began})
                 _run(workspace, request, journal=journal, began=began, earlier=earlier, cluster=cluster, notify=notify)
         elif request.identity != last_plan(journal.entries()):
             # The report shows the plan of the last session.
@@ -104,7 +104,7 @@ def _run(
     start_up = time.monotonic() - began
     workers = cores() if cluster is None else max(cluster.slots, 1)
     budget = BudgetTracker(request.budget, data=data, workers=workers, spent=earlier, start_up=start_up)
-    if budget.is_timed and cluster is None and not is_compiled():
+    if budget.is_timed and cluster is None and trains_on_torch(budget.remaining):
         notify({"event": "uncompiled"})
     # Programs of their own take as long to start as this one did: a core in use is better than two that load.
     alone = cluster is None and budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
@@ -227,11 +227,6 @@ class RememberingExecutor:
     def __init__(self, executor: Executor, workspace: Workspace) -> None:
         self._executor = executor
         self._workspace = workspace
-
-    @property
-    def slots(self) -> int:
-        """As many as the executor that does the work has."""
-        return self._executor.slots
 
     def train(
         self,

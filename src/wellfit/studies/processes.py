@@ -61,7 +61,7 @@ class Crew:
     Args:
         fit: the training function.
         workers: number of processes.
-        gpus: names of the GPUs, one for each worker in turn, as CUDA_VISIBLE_DEVICES has them; () for none.
+        gpus: names of the GPUs; a worker gets the least used one, as CUDA_VISIBLE_DEVICES has them; () for none.
 
     Raises:
         BadInput: a function that cannot be sent to another process, or a script without a main guard.
@@ -79,15 +79,14 @@ class Crew:
         self._content = content
         self._gpus = [str(gpu) for gpu in gpus]
         self._idle: list[_Worker] = []
-        self._idle.append(self._worker(0))
+        self._all: list[_Worker] = []
+        self._idle.append(self._worker())
         self._idle[0].require_ready()
-        self._made = 1
 
     def begin(self, asked: Asked, *, knobs: Knobs, log: Path) -> Running:  # noqa: ARG002 - as every runner
         """Begin one fit in an idle worker, or a new one."""
         log.unlink(missing_ok=True)
-        worker = self._idle.pop() if self._idle else self._worker(self._made)
-        self._made += 1
+        worker = self._idle.pop() if self._idle else self._worker()
         if not worker.send((knobs, str(log))):
             return Ended(worker.obituary(log), time.monotonic())
         return _InWorker(worker, self, log)
@@ -102,20 +101,29 @@ class Crew:
             worker.kill()
         self._idle = []
 
-    def _worker(self, place: int) -> _Worker:
-        gpu = self._gpus[place % len(self._gpus)] if self._gpus else None
-        return _Worker(self._content, gpu)
+    def _worker(self) -> _Worker:
+        """Start a worker on the GPU that the fewest living workers have."""
+        self._all = [worker for worker in self._all if worker.is_alive]
+        used = [worker.gpu for worker in self._all]
+        gpu = min(self._gpus, key=used.count) if self._gpus else None
+        self._all.append(_Worker(self._content, gpu))
+        return self._all[-1]
 
 
 class _Worker:
     def __init__(self, content: bytes, gpu: str | None) -> None:
         context = multiprocessing.get_context("spawn")
+        self.gpu = gpu
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=work, args=(theirs, content, gpu), daemon=True)
         try:
             self.process.start()
         finally:
             theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.is_alive()
 
     def require_ready(self) -> None:
         """Wait for the first word; BadInput where the script, or the function, cannot be imported."""

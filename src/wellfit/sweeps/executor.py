@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 from wellfit.base.typing import Notify
 from wellfit.data.prepare import Prepared
-from wellfit.fused.compiled_stack import is_ready
+from wellfit.fused.compiled_stack import COMPILING, is_ready
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal
@@ -45,11 +45,6 @@ def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
 class Executor(Protocol):
     """Trains configs on the data for which it was made."""
 
-    @property
-    def slots(self) -> int:
-        """Number of configs that it can train at the same time."""
-        ...
-
     def train(
         self,
         configs: Sequence[Config],
@@ -72,9 +67,9 @@ class Executor(Protocol):
         ...
 
 
-def is_compiled() -> bool:
-    """Return True if the loops that train networks on the cores need not be compiled first."""
-    return is_ready()
+def trains_on_torch(seconds: float) -> bool:
+    """Return True if torch trains, because the loops are not compiled and `seconds` are too few to compile them."""
+    return seconds < COMPILING and not is_ready()
 
 
 @dataclass(eq=False)
@@ -90,11 +85,6 @@ class InProcess:
     device: Device | None = None
     notice: str = field(default="", init=False)
     """The reason why the members of a user's module ran one at a time; empty if they ran together."""
-
-    @property
-    def slots(self) -> int:
-        """One: members take turns on a core."""
-        return 1
 
     def train(
         self,

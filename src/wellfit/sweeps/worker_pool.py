@@ -172,11 +172,6 @@ class WorkerPool:
             self.close()
             raise
 
-    @property
-    def slots(self) -> int:
-        """Number of worker processes that can train at the same time."""
-        return self._limit
-
     def train(
         self,
         configs: Sequence[Config],
