@@ -235,7 +235,8 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             passes.
         device: "cuda" trains all members at once on a GPU; "cpu" trains on the CPU.
         precision: precision of matrix products on a GPU: "float32", "tf32" or "bf16".
-        executor: a Ray cluster on which the members are trained, with the outcomes that they have here (`wf.Ray`).
+        executor: a Ray cluster on which the members are trained (`wf.Ray`), with the outcomes that they have here;
+            with rungs the number of CPUs affects which are dropped.
         module: function that makes networks of your own, as in `train` (with a split only; members run in this
             process).
         goal: goal whose loss compares a split's members; an experiment has its own.
@@ -354,8 +355,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
             with them if that helps on dev. The experiment keeps them.
         move_source: whether to move the files of DATA and `test_data` into the experiment, out of reach.
-        executor: a Ray cluster on which the networks are trained (`wf.Ray`); a budget in time begins with its first
-            worker.
+        executor: a Ray cluster on which the networks of the steps are trained (`wf.Ray`); reference models and the
+            learning curve at the end are trained here. A budget in time begins with its first worker.
         began: `time.monotonic()` at the start of your program, if a budget in time counts from there; by default now.
         notify: function that receives events.
         **options: see `SplitArguments`.

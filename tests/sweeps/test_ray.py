@@ -22,9 +22,13 @@ from wellfit.exceptions import BadInput
         ({"address": "10.0.0.7"}, r"must be HOST:PORT; found '10.0.0.7'"),
         ({"address": "ray://10.0.0.7:10001"}, r"inside the cluster's network.*ray job submit"),
         ({"address": "10.0.0.7:6379", "local": 2}, r"joined or started, not both"),
-        ({"cpus": 0}, r"cpus of Ray must be a number .*found cpus=0"),
-        ({"gpus": -0.5}, r"gpus of Ray must be a number and not negative; found gpus=-0.5"),
-        ({"local": 0}, r"local of Ray must be a number of at least 1"),
+        ({"cpus": 0}, r"cpus of Ray must be a number above 0.*found cpus=0"),
+        ({"cpus": True}, r"cpus of Ray must be a number above 0.*found cpus=True"),
+        ({"gpus": -0.5}, r"gpus of Ray must be 0, a share .*found gpus=-0.5"),
+        ({"gpus": 1.5}, r"gpus of Ray must be 0, a share .*found gpus=1.5"),
+        ({"gpus": float("nan")}, r"gpus of Ray must be 0, a share .*found gpus=nan"),
+        ({"local": 0}, r"local of Ray must be a whole number, at least 1"),
+        ({"local": 1.5}, r"local of Ray must be a whole number, at least 1; found local=1.5"),
         ({"cpu": 2}, r"cpu"),
     ],
     ids=lambda given: ",".join(given) if isinstance(given, dict) else "",
@@ -32,6 +36,25 @@ from wellfit.exceptions import BadInput
 def test_a_wrong_value_is_refused_before_anything_is_joined(given, message):
     with pytest.raises(BadInput, match=message):
         wf.Ray(**given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"gpus": 0.25}, {"gpus": 1}, {"gpus": 2}, {"gpus": 2.0}, {"cpus": 0.5}, {"local": 3}]
+)
+def test_amounts_that_ray_can_reserve_are_taken(given):
+    assert {name: getattr(wf.Ray(**given), name) for name in given} == given
+
+
+@pytest.mark.parametrize("address", ["churn.csv", "ray://10.0.0.7:10001"])
+def test_a_wrong_address_in_the_environment_is_named_as_such(monkeypatch, address):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(BadInput, match=r"in RAY_ADDRESS.*Unset RAY_ADDRESS, or pass --ray HOST:PORT"):
+        wf.Ray().require()
+
+
+def test_a_host_that_cannot_be_a_name_is_no_answer():
+    with pytest.raises(BadInput, match=r"found no answer from a\.\.b:6379"):
+        wf.Ray(address="a..b:6379").require()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import pytest
@@ -14,7 +15,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError
 
 from wellfit.exceptions import WellfitError
 from wellfit.sweeps.ray_cluster import ATTEMPTS
-from wellfit.sweeps.ray_executor import SHARD_SECONDS, RayExecutor, _Shard, _Work
+from wellfit.sweeps.ray_executor import SHARD_SECONDS, RayExecutor, _left, _Shard, _Work
 
 STACK = [Config(regularization=Regularization(l2=float(place))) for place in range(60)]
 
@@ -74,3 +75,32 @@ def test_the_third_loss_of_a_shard_is_an_error_with_its_config(executor):
     shard, work = _Shard(STACK[3:4], lost=ATTEMPTS - 1), _Work(deque(), deque())
     with pytest.raises(WellfitError, match=r"a node went away, 3 times for .*'l2': 3.0"):
         executor._put_back(shard, NodeDiedError("gone"), work)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waited", "left"),
+    [
+        pytest.param(10.0, 4.0, 6.0, id="queued"),
+        pytest.param(10.0, 40.0, 0.0, id="queued past the deadline"),
+        pytest.param(10.0, -3600.0, 10.0, id="a clock that is behind"),
+        pytest.param(None, 4.0, None, id="without a deadline"),
+    ],
+)
+def test_the_time_in_a_queue_is_taken_off_a_tasks_time(seconds, waited, left):
+    assert _left(seconds, sent=time.time() - waited) == pytest.approx(left, abs=0.1)
+
+
+def test_a_cluster_is_left_where_its_executor_cannot_be_made(monkeypatch):
+    left = []
+
+    class Joined:
+        def close(self):
+            left.append(True)
+
+    def interrupted(_self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RayExecutor, "_store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RayExecutor(None, cluster=Joined(), goal=None)
+    assert left == [True]

@@ -38,6 +38,13 @@ ATTEMPTS = 3
 """Number of times that work is given out before its loss is an error."""
 TELL_SECONDS = 10.0
 """Time without a free CPU after which the user is told what is waited for."""
+LEAST = 1e-4
+"""The smallest share of a CPU or GPU that Ray counts."""
+_AMOUNTS = {
+    "cpus": "a number above 0, at least 0.0001",
+    "gpus": "0, a share of a GPU from 0.0001 to 1, or a whole number",
+    "local": "a whole number, at least 1",
+}
 _ENVIRONMENT = {
     "RAY_NUM_REDIS_GET_RETRIES": "3",  # of a second or so each, in place of 20
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -77,12 +84,16 @@ class Ray:
     local: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("cpus", 1e-4), ("gpus", 0.0), ("local", 1)):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and least <= value < math.inf):
+        is_right = {
+            "cpus": _is_number(self.cpus) and self.cpus >= LEAST,
+            "gpus": _is_number(self.gpus) and (self.gpus == 0 or LEAST <= self.gpus <= 1 or _is_whole(self.gpus)),
+            "local": self.local is None or _is_whole(self.local),
+        }
+        for name, rule in _AMOUNTS.items():
+            if not is_right[name]:
                 raise BadInput(
-                    f"{name} of Ray must be a number {'of at least 1' if least == 1 else 'and not negative'}",
-                    found=f"{name}={value!r}",
+                    f"{name} of Ray must be {rule}",
+                    found=f"{name}={getattr(self, name)!r}",
                     remedy="Correct it, or leave it out",
                 )
         if self.address is not None:
@@ -107,7 +118,8 @@ class Ray:
                 remedy="Install it with: pip install 'wellfit[ray]'",
             )
         if self.local is None and not ("ray" in sys.modules and _ray().is_initialized()):
-            _require_answer(self.where)
+            is_given = self.address is not None and self.address != AUTO
+            _require_answer(self.where, is_from_environment=not is_given and "RAY_ADDRESS" in os.environ)
 
     @property
     def where(self) -> str:
@@ -130,19 +142,31 @@ class Ray:
         return cluster
 
 
-def _require_address(address: str) -> None:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and value >= 1 and value == int(value)
+
+
+def _require_address(address: str, *, is_from_environment: bool = False) -> None:
+    found, remedy = repr(address), ""
+    if is_from_environment:
+        found, remedy = f"{found} in RAY_ADDRESS", "Unset RAY_ADDRESS, or pass --ray HOST:PORT. "
     if address.startswith("ray://"):
         raise BadInput(
             "the program that trains must run inside the cluster's network",
-            found=address,
-            remedy="Pass HOST:PORT of the head node (port 6379), or send the command there with `ray job submit`",
+            found=found,
+            remedy=remedy
+            + "Pass HOST:PORT of the head node (port 6379), or send the command there with `ray job submit`",
         )
     if address != AUTO and not _HOST_AND_PORT.fullmatch(address):
         raise BadInput(
             "the address of a Ray cluster must be HOST:PORT",
-            found=repr(address),
-            remedy="Pass for example 10.0.0.7:6379, or nothing for the cluster of this machine (then as the last "
-            "option, or as --ray=auto)",
+            found=found,
+            remedy=f"{remedy}Pass for example 10.0.0.7:6379, or nothing for the cluster of this machine (then as the "
+            "last option, or as --ray=auto)",
         )
 
 
@@ -304,7 +328,7 @@ _QUIETLY: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 def _join(asked: Ray) -> None:
     ray = _ray()
     if asked.local:
-        ray.init(address="local", num_cpus=asked.local, include_dashboard=False, **_QUIETLY)
+        ray.init(address="local", num_cpus=int(asked.local), include_dashboard=False, **_QUIETLY)
         return
     address = asked.where
     try:
@@ -317,6 +341,12 @@ def _join(asked: Ray) -> None:
     except ConnectionError as error:
         raise _no_answer(address) from error
     except RuntimeError as error:
+        if "No node info found" in str(error):
+            raise BadInput(
+                "this machine must be a node of the cluster",
+                found=f"no node on this machine in the cluster at {address}",
+                remedy=f"Run `ray start --address {address}` here, or send the command there with `ray job submit`",
+            ) from error
         if "ersion mismatch" not in str(error):
             raise
         raise BadInput(
@@ -326,9 +356,9 @@ def _join(asked: Ray) -> None:
         ) from error
 
 
-def _require_answer(address: str) -> None:
+def _require_answer(address: str, *, is_from_environment: bool) -> None:
     """Refuse an address where no Ray can be: Ray itself would try it for minutes."""
-    _require_address(address)
+    _require_address(address, is_from_environment=is_from_environment)
     found = _HOST_AND_PORT.fullmatch(address)
     if found is None:
         return
@@ -338,7 +368,7 @@ def _require_answer(address: str) -> None:
                 return
             one.sendall(_HTTP2_HELLO)
             answer = one.recv(len(_HTTP2_SETTINGS))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last for a name with an empty part
         raise _no_answer(address) from error
     if answer[3:4] != _HTTP2_SETTINGS[3:4]:
         raise _no_answer(address)

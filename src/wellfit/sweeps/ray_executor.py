@@ -60,7 +60,8 @@ class _Work:
     """What is still to be submitted: shards that came back first, then stacks, from which shards are cut.
 
     A stack's first shards are of one member, to learn its speed; later ones take `SHARD_SECONDS`, and fewer towards the
-    end, so that all slots end together. A `whole` shard is never cut: its members are compared or computed together.
+    end, so that all slots end together. A `whole` shard is not cut, since its members are compared or computed
+    together; only one that ran out of memory is halved, and its rungs then compare fewer.
     """
 
     shards: deque[_Shard]
@@ -129,7 +130,7 @@ class RayExecutor:
         self._goal = goal
         try:
             self._stored = self._store()
-        except NoRoom:
+        except BaseException:
             cluster.close()
             raise
 
@@ -148,8 +149,8 @@ class RayExecutor:
     ) -> list[Outcome]:
         """Train configs on the cluster, as `Executor.train` describes.
 
-        A shard whose worker or node was lost is trained again, in halves if it was for lack of memory, and is an error
-        after `ATTEMPTS` times.
+        Outcomes come when their shard ends. A shard whose worker or node was lost is trained again, in halves if it was
+        for lack of memory, and is an error after `ATTEMPTS` times.
         """
         stacks = stacks_of(list({config.identity: config for config in configs}.values()))
         require_trainable(self._data, stacks, memory=self._share(), module=self._module, device=self._device)
@@ -225,7 +226,8 @@ class RayExecutor:
             if left is not None and left <= 0:
                 return
             shard = call.work.next(slots)
-            asked = {**call.request, "seconds": left, "configs": [config.to_json() for config in shard.configs]}
+            asked = {**call.request, "configs": [config.to_json() for config in shard.configs]}
+            asked |= {"seconds": left, "sent": time.time()}
             call.flight[task.remote(self._stored, asked)] = shard
 
     def _take(self, reference: Any, shard: _Shard, call: _Call) -> None:
@@ -292,12 +294,11 @@ def _train_shard(data: Prepared, request: Json) -> _Answer:
     """Train the configs of a shard in a worker, and return their outcomes and snapshots as they came."""
     require_versions(request["versions"])
     found: _Answer = []
-    rungs, seconds = request["rungs"], request["seconds"]
+    rungs, seconds = request["rungs"], _left(request["seconds"], sent=request["sent"])
     fit_stack(
         _writable(data),
         [Config.from_json(config) for config in request["configs"]],
         goal=goal_named(request["goal"]),
-        # Each machine has its own clock: what is sent is the time that is left.
         deadline=None if seconds is None else time.monotonic() + seconds,
         judge=rungs.judge if rungs else None,
         memory=request["memory"],
@@ -306,6 +307,14 @@ def _train_shard(data: Prepared, request: Json) -> _Answer:
         on_outcome=lambda outcome: found.append((outcome.to_json(), outcome.arrays)),
     )
     return found
+
+
+def _left(seconds: float | None, *, sent: float) -> float | None:
+    """Return the time that is left of `seconds` that were left at the Unix time `sent`: a task may wait in a queue.
+
+    A machine whose clock is behind has all of it: monotonic clocks say nothing on another machine.
+    """
+    return None if seconds is None else max(0.0, seconds - max(0.0, time.time() - sent))
 
 
 def _writable(data: Prepared) -> Prepared:
