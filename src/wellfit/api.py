@@ -25,7 +25,7 @@ from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.create import SplitArguments, find_or_make, make_split, move_sources
 from wellfit.experiment.diagnosing import findings_on_data, open_rows, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.folder import is_experiment
+from wellfit.experiment.folder import default_path, is_experiment
 from wellfit.experiment.prepared import added_to
 from wellfit.experiment.request import run_request
 from wellfit.experiment.run import run_in
@@ -247,6 +247,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
         BadInput: the space, the module or an argument cannot be used; this is found before any training.
     """
     require_known(reference, beside=SWEEP_ARGUMENTS)
+    _require_ray(executor)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     chip = device_of(device, precision)
@@ -367,8 +368,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; finished work is kept, and the same call continues.
     """
     began = time.monotonic() if began is None else began
-    if executor is not None:
-        executor.require()
+    _require_ray(executor)
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )
@@ -376,6 +376,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         budget=budget, ensemble=ensemble, augment=augment, allow_early_stopping=allow_early_stopping, fixed=fixed
     )
     known = _continued(data)
+    # An experiment may be finished, and is then shown without a cluster; otherwise joining one asks the same.
+    if executor is not None and not known and not is_experiment(default_path(data) if out is None else Path(out)):
+        executor.require()
     last = known.last_asked() if known else {}
     request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:
@@ -458,6 +461,15 @@ def report(
 
 def _experiment(experiment: Experiment | Path | str) -> Experiment:
     return experiment if isinstance(experiment, Experiment) else open_experiment(experiment)
+
+
+def _require_ray(executor: object) -> None:
+    if executor is not None and not isinstance(executor, Ray):
+        raise BadInput(
+            "executor must be a Ray cluster",
+            found=repr(executor),
+            remedy=f"Pass executor=wf.Ray(address={executor!r})" if isinstance(executor, str) else "Pass wf.Ray(...)",
+        )
 
 
 def _continued(data: Any) -> Experiment | None:

@@ -94,6 +94,18 @@ def _take_and_drop(server):
             return
 
 
+@pytest.mark.parametrize("command", [wf.run, wf.sweep])
+def test_an_executor_that_is_no_cluster_is_one_message(experiment, command):
+    with pytest.raises(BadInput, match=r"found '10.0.0.7:6379'.*executor=wf.Ray\(address='10.0.0.7:6379'\)"):
+        command(experiment, executor="10.0.0.7:6379")
+
+
+def test_a_run_that_has_finished_is_shown_without_its_cluster(experiment):
+    made = wf.run(experiment, budget="20updates")
+    gone = wf.Ray(address=f"127.0.0.1:{closed_port()}")
+    assert wf.run(experiment, budget="20updates", executor=gone).to_json()["sentence"] == made.to_json()["sentence"]
+
+
 def test_without_the_extra_the_message_says_what_to_install(experiment, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     assert main(["sweep", str(experiment), "--members", "2", "--ray"]) == 2
