@@ -382,3 +382,15 @@ def test_a_timed_study_that_is_told_by_number_from_other_processes_ends(tmp_path
         _study(tmp_path, budget="1000s").tell(trial.number, **overfit(trial.knobs))
         numbers.append(trial.number)
         assert len(numbers) < 40
+
+
+@pytest.mark.parametrize("only", [None, "regularize"])
+def test_a_fit_told_in_a_step_counts_when_the_clock_passes_the_budget_in_it(tmp_path, only):
+    study, clock, trials = _study(tmp_path, knobs={"l2": KNOBS["l2"]}, budget="1000s", only=only), [0.0], []
+    study._driver.elapsed = lambda: clock[0]
+    while trial := study.ask():
+        trials.append(trial)
+        clock[0] = 2000.0 * (len(trials) == 2)
+        study.tell(trial, **overfit(trial.knobs))
+    assert len(trials) == 2
+    assert study.to_json()["best"]["knobs"] == trials[1].knobs
