@@ -97,6 +97,21 @@ def test_a_feature_p_value_is_no_class(values):
     assert "Dropped" not in next(each for each in found.findings if each.code == "WF202").evidence
 
 
+OWN_PROBABILITIES = {  # beside a column prediction: classes, and columns that name them in another case or not all
+    "columns-in-lower-case": (["No", "Yes"], ["p_no", "p_yes"]),
+    "columns-in-upper-case": (["no", "yes"], ["p_NO", "p_YES"]),
+    "not-of-every-class": (["No", "Yes", "Maybe"], ["p_No", "p_Yes"]),
+}
+
+
+@pytest.mark.parametrize(("classes", "columns"), OWN_PROBABILITIES.values(), ids=OWN_PROBABILITIES)
+def test_probabilities_beside_predictions_are_no_features(classes, columns):
+    y = np.array(classes)[np.arange(ROWS) % len(classes)]
+    base = {"split": PARTS, "y": y, "prediction": y}
+    seen = diagnose_table(pa.table({**base, **dict.fromkeys(columns, P)}))
+    assert seen == diagnose_table(pa.table(base))
+
+
 def test_a_class_that_no_row_has_keeps_its_column():
     third = np.full(ROWS, 0.2)
     columns = table(p_maybe=third).set_column(2, "p_no", [0.8 * (1 - P)]).set_column(3, "p_yes", [0.8 * P])

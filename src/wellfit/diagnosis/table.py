@@ -146,7 +146,7 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
 def _feature_names(table: pa.Table, *, beside: Sequence[str]) -> list[str]:
     """Return the columns that are neither predictions nor named after a class."""
     target = array_of("column y", _plain(table["y"]))
-    classes = {_text(label) for label in np.unique(target)} if target.dtype.kind != "f" else set()
+    classes = {_text(label).lower() for label in np.unique(target)} if target.dtype.kind != "f" else set()
     own = {*OWN, *beside, *_prediction(table, target).used}
     return [
         name
