@@ -10,6 +10,7 @@ import lzma
 import pickle
 import sqlite3
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -346,6 +347,39 @@ def test_later_rows_have_the_columns_of_their_folders(path, years, tmp_path):
     assert sorted(set(found.column("year").to_pylist())) == years
     again = read_table(str(tmp_path / path), schema=schema).frame
     assert again.select(found.column_names).equals(found)
+
+
+TYPED_INSIDE = {  # the folder where the command is typed, the path, and the year
+    "the-file": ("year=2020/region=north%20west", "part-0.parquet", "2020"),
+    "its-folder": ("year=2020", "region=north%20west", "2020"),
+    "a-neighbour": ("year=2020", "../year=2021/region=north%20west/part-0.parquet", "2021"),
+}
+
+
+@pytest.mark.parametrize(("inside", "path", "year"), TYPED_INSIDE.values(), ids=TYPED_INSIDE)
+def test_a_path_typed_inside_a_folder_has_its_columns(inside, path, year, tmp_path, monkeypatch):
+    schema = schema_of(partitioned(tmp_path / "sales"), target="y")
+    monkeypatch.chdir(tmp_path / "sales" / inside)
+    for found in (pa.concat_tables(read_batches(path, schema=schema)), read_table(path, schema=schema).frame):
+        assert {*map(str, found.column("year").to_pylist())} == {year}
+        assert {*found.column("region").to_pylist()} == {"north west"}
+
+
+def test_a_folder_that_a_path_leaves_again_says_nothing(tmp_path, monkeypatch):
+    schema = schema_of(partitioned(tmp_path / "sales"), target="y")
+    monkeypatch.chdir(tmp_path / "sales" / "year=2020")
+    rows = tmp_path / "sales" / "rows.parquet"
+    pq.write_table(pa.table({"a": [1.5], "region": ["north west"]}), rows)
+    with pytest.raises(BadInput, match="no column 'year'"):
+        list(read_batches("../rows.parquet", schema=schema))
+
+
+def test_full_and_relative_paths_may_stand_in_one_list(tmp_path, monkeypatch):
+    partitioned(tmp_path)
+    monkeypatch.chdir(tmp_path / "year=2021")
+    place = Path("region=north%20west") / "part-0.parquet"
+    found = read_table([str(tmp_path / "year=2020" / place), str(place)]).frame
+    assert found.column("year").to_pylist() == [2020] * 20 + [2021] * 20
 
 
 def test_a_missing_column_is_no_folder_above_the_data(tmp_path):

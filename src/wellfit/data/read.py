@@ -294,7 +294,7 @@ def _above(source: Any, paths: Sequence[Path]) -> Path:
     """Return the folder below which the names of folders give columns: the one passed, or that above all files."""
     if isinstance(source, str | Path) and Path(source).is_dir():
         return Path(source)
-    return Path(os.path.commonpath(paths)) if len(paths) > 1 else paths[0].parent
+    return Path(os.path.commonpath(map(_full, paths))) if len(paths) > 1 else paths[0].parent
 
 
 def _said_by_folders(path: Path, above: Path, *, schema: Schema | None = None) -> dict[str, str | None]:
@@ -302,12 +302,17 @@ def _said_by_folders(path: Path, above: Path, *, schema: Schema | None = None) -
 
     Later rows may lie in one such folder alone: then all folders count, for the columns of `schema`.
     """
-    within = path.relative_to(above) if schema is None else path
+    within = _full(path).relative_to(_full(above)) if schema is None else _full(path)
     parts = (part.partition("=") for part in within.parts[:-1])
     said = {name: None if value == _HIVE_NULL else unquote(value) for name, sign, value in parts if name and sign}
     return (
         said if schema is None else {name: said[name] for name in said.keys() & {each.name for each in schema.columns}}
     )
+
+
+def _full(path: Path) -> Path:
+    """Return the absolute path as it was typed: links may lie in folders with other names."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _with(said: Mapping[str, str | None], frame: pa.Table) -> pa.Table:
