@@ -346,6 +346,7 @@ def test_an_open_order_is_said_and_taken_from_other_columns_or_from_sorted_rows(
 CLOCKS = {
     "minutes": (["10:30", "23:59"], [dt.time(10, 30), dt.time(23, 59)]),
     "seconds": (["10:30:15", "0:00:00"], [dt.time(10, 30, 15), dt.time(0)]),
+    "germany": (["17:05 Uhr", "9:30 Uhr"], [dt.time(17, 5), dt.time(9, 30)]),
     "halves": (["9:05 pm", "12:10 AM"], [dt.time(21, 5), dt.time(0, 10)]),
 }
 
@@ -408,6 +409,11 @@ UNLIKE = {
     "other-currency": (["$5", "$6"], "€7", "numbers"),
     "word": (["1.5", "2"], "tall", "numbers"),
     "no-truth": (["true", "false"], "maybe", "true or false"),
+    "days-of-excel": (["2020-12-31", "2021-02-01"], "45123", "dates"),
+    "month-and-day": (["2020-12-31", "2021-02-01"], "January 22", "dates"),
+    "month": (["2020-12-31", "2021-02-01"], "202401", "dates"),
+    "month-with-a-sign": (["31/12/2020", "01/02/2021"], "202201-05", "dates"),
+    "seconds": (["31 Dec 2020", "1 February 2021"], "1577836800", "dates"),
 }
 
 
@@ -421,10 +427,27 @@ def test_later_values_of_another_kind_are_refused(texts, later, wanted):
     assert wanted in caught.value.wanted
 
 
+ASKED_LATER = {  # what was asked for at the split, and what a later row means
+    "month": (["2020-01", "2020-02"], "202403", day(2024, 3, 1)),
+    "days-of-excel": (["45000", "45001"], "45002", day(2023, 3, 17)),
+}
+
+
+@pytest.mark.parametrize(("texts", "later", "meant"), ASKED_LATER.values(), ids=ASKED_LATER)
+def test_dates_that_were_asked_for_are_read_in_later_rows_too(texts, later, meant):
+    _, reading = read(texts, wishes=Wishes(types={"it": "date"}))
+    assert read_later([later], Reading.from_json(reading.to_json())) == [meant]
+
+
+def test_a_month_has_no_offset():
+    with pytest.raises(BadInput, match="'202201-05' in row 2"):
+        read(["202201", "202201-05"], wishes=Wishes(types={"it": "date"}))
+
+
 SERIALS = [45_000 + 3 * row for row in range(40)]
 
 
-@pytest.mark.parametrize("name", ["date", "Datum", "order_date", "fecha", "Birthday"])
+@pytest.mark.parametrize("name", ["date", "Datum", "order_date", "fecha", "Birthday", "datetime", "timestamp", "Date1"])
 def test_days_as_excel_counts_them_are_told_and_read_on_request(name):
     frame = pa.table({name: pa.array(map(str, SERIALS))})
     found, readings = read_columns(frame, Wishes())
@@ -447,9 +470,15 @@ def test_days_with_a_time_as_excel_counts_them():
     assert values.to_pylist() == [day(2023, 3, 15, 12), day(2023, 3, 16, 6)]
 
 
-@pytest.mark.parametrize("name", ["price", "zip", "candidate_id", "id"])
+@pytest.mark.parametrize("name", ["price", "zip", "candidate_id", "id", "database", "timeout", "data_usage"])
 def test_other_numbers_of_five_digits_are_not_told(name):
     _, readings = read_columns(pa.table({name: list(map(str, SERIALS))}), Wishes())
+    assert name not in readings
+
+
+@pytest.mark.parametrize("name", ["database", "days_salary", "time_ms", "data_usage", "date"])
+def test_numbers_of_five_digits_in_a_wide_span_are_not_told(name):
+    _, readings = read_columns(pa.table({name: [*map(str, range(21_000, 52_000, 700))]}), Wishes())
     assert name not in readings
 
 

@@ -26,10 +26,13 @@ ORDER_WORDS: Mapping[str, str] = {"dmy": "day first", "mdy": "month first", "ymd
 
 _NAME = r"[A-Za-zÀ-ÿ]{3,10}"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
-_CLOCK = (
+_TIME = (
     r"(?:[T ,]+(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?\s*(?P<p>[AaPp])?"
-    r"(?:\.?[Mm]\.?)?(?:\s*Uhr)?)?\s*(?P<z>Z|z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
+    r"(?:\.?[Mm]\.?)?(?:\s*Uhr)?)?"
 )
+_ZONE = r"\s*(?P<z>Z|z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
+_NO_ZONE = r"(?P<z>)"
+_TIME_OF_DAY = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?\s*(?P<p>[AaPp])?(?:\.?[Mm]\.?)?(?:\s*Uhr)?"
 # The order of day and month in these can be determined only from the whole column.
 _NUMERIC = tuple(rf"(?P<a>\d{{1,2}}){sign}(?P<b>\d{{1,2}}){sign}(?P<c>\d{{4}}|\d{{2}})" for sign in (r"\.", "/", "-"))
 _PLAIN = (
@@ -38,8 +41,8 @@ _PLAIN = (
     rf"(?P<n>{_NAME})\.? {_DAY},? (?P<y>\d{{4}})",
 )
 # Read where a date was asked for: these may just as well be numbers, or names of periods.
-_ASKED = (
-    r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
+_DAYS_ASKED = (r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",)
+_MONTHS_ASKED = (  # without an offset behind them: the end of 202201-05 is none
     r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})",
     r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})",
     r"(?P<m>\d{1,2})[-/.](?P<y>\d{4})",
@@ -105,12 +108,13 @@ def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
     return Written(orders, zone) if orders else None
 
 
-def moments_in(texts: pa.Array, *, order: Order, zone: Zone, last_year: int = 0) -> Moments:
+def moments_in(texts: pa.Array, *, order: Order, zone: Zone, last_year: int = 0, asked: bool = False) -> Moments:
     """Return moments [rows] in microseconds, NaT where a text (or null) is not a date in this order.
 
-    Two-digit years are those up to `last_year`, or (0) 1969 to 2068 as in POSIX.
+    Two-digit years are those up to `last_year`, or (0) 1969 to 2068 as in POSIX. Months, numbers of days and the like
+    are dates only if these were `asked` for.
     """
-    moments = _moments_in(texts, order=order, zone=zone)
+    moments = _moments_in(texts, order=order, zone=zone, asked=asked)
     if not last_year:
         return moments
     late = ~with_century(texts) & (_years(moments) > last_year)
@@ -130,8 +134,9 @@ def with_century(texts: pa.Array) -> Booleans:
 def last_of_two_digits(moments: Moments, *, year: int) -> int:
     """Return the last of the two-digit years, given the moments that were read from them as in POSIX; 0 for none.
 
-    It is `year` if all are of the past. Otherwise it leaves room: later rows may have births of before 1969, as well as
-    contracts that end in a few years.
+    If all moments lie up to `year`, it is ten years after that, so that later rows may have contracts that end in a few
+    years as well as births of before 1969. If some lie after `year` but are rather of the last century, it is `year`.
+    Otherwise it is 2068, as in POSIX.
     """
     years = np.unique(_years(moments[~np.isnat(moments)]))
     if not years.size:
@@ -162,13 +167,13 @@ def _years(moments: Moments) -> Integers:
     return moments.astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def _moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
+def _moments_in(texts: pa.Array, *, order: Order, zone: Zone, asked: bool) -> Moments:
     iso = _iso(texts, zone) if zone != "clock" else None
     if iso is not None:
         return iso
     # Most columns have few different dates.
     encoded = texts.dictionary_encode()
-    levels = _parsed(encoded.dictionary, order=order, zone=zone, asked=True)[0]
+    levels = _parsed(encoded.dictionary, order=order, zone=zone, asked=asked)[0]
     places = pc.fill_null(encoded.indices, len(levels)).to_numpy(zero_copy_only=False)
     return np.asarray(np.append(levels, np.datetime64("NaT"))[places])
 
@@ -183,8 +188,8 @@ def _iso(texts: pa.Array, zone: Zone) -> Moments | None:
 
 
 def seconds_of_day(texts: pa.Array) -> npt.NDArray[np.float64]:
-    """Return seconds since midnight [rows] of texts such as 10:30, 10:30:15 or 9:05 pm; NaN for anything else."""
-    fields = _fields(texts, r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?\s*(?P<p>[AaPp])?(?:\.?[Mm]\.?)?")
+    """Return seconds since midnight [rows] of 10:30, 10:30:15, 9:05 pm, 17:05 Uhr and the like; NaN for other texts."""
+    fields = _fields(texts, _TIME_OF_DAY)
     hours, seconds = _clock(fields)
     wrong = ~fields.matched | (hours > 23) | (seconds >= 86_400)
     return np.where(wrong, np.nan, seconds)
@@ -243,7 +248,8 @@ def _parsed(texts: pa.Array, *, order: Order, zone: Zone, asked: bool) -> tuple[
         if not left.size:
             break
         part = texts if left.size == len(texts) else texts.take(pa.array(left))
-        fields = _fields(part, rf"(?:{_NAME[:-6]}{{2,10}}\.?,? +)?{pattern}{_CLOCK}")
+        zone_of_it = _NO_ZONE if pattern in _MONTHS_ASKED else _ZONE
+        fields = _fields(part, rf"(?:{_NAME[:-6]}{{2,10}}\.?,? +)?{pattern}{_TIME}{zone_of_it}")
         if not fields.matched.any():
             continue
         open_patterns += pattern in _NUMERIC
@@ -258,7 +264,8 @@ def _patterns(*, asked: bool) -> Iterator[str]:
     yield from _PLAIN
     yield from _NUMERIC
     if asked:
-        yield from _ASKED
+        yield from _DAYS_ASKED
+        yield from _MONTHS_ASKED
 
 
 def _moments(fields: _Fields, *, order: Order, zone: Zone) -> tuple[Moments, Booleans]:

@@ -85,6 +85,7 @@ class Reading(Record):
         decimal: the decimal sign, if not a point; `thousands` is the sign between thousands, and `unit` the unit that
             was removed ("%", "$", "kg").
         last_year: the last of the two-digit years; 0 if the column has none (then, as in POSIX, 2068).
+        asked: whether dates were asked for, so that months, days as Excel counts them and the like are dates too.
         odd: numbers and words that may mean missing, such as -999.
     """
 
@@ -98,6 +99,7 @@ class Reading(Record):
     thousands: str = field(default="", metadata=omitted_if(""))
     unit: str = field(default="", metadata=omitted_if(""))
     last_year: int = field(default=0, metadata=omitted_if(0))
+    asked: bool = field(default=False, metadata=omitted_if(False))
     odd: tuple[str, ...] = field(default=(), metadata=omitted_if(()))
 
     @property
@@ -408,17 +410,17 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
     written = written_dates(pc.unique(texts.drop_null()), asked=asked)
     if written is None or (order and written.orders != ("",) and order not in written.orders):
         return None
-    chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
-    moments = moments_in(texts, order=chosen, zone=written.zone)
+    chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence, asked=asked)
+    moments = moments_in(texts, order=chosen, zone=written.zone, asked=asked)
     last_year = last_of_two_digits(moments[~with_century(texts)], year=datetime.now(UTC).year)
     if last_year:
-        moments = moments_in(texts, order=chosen, zone=written.zone, last_year=last_year)
+        moments = moments_in(texts, order=chosen, zone=written.zone, last_year=last_year, asked=asked)
         why = "; ".join(filter(None, (why, f"two-digit years are {last_year - 99} to {last_year}")))
     if written.zone:
         zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as local clock time"
         why = "; ".join(filter(None, (why, zone)))
     why = f"dates, {why}" if why else ""
-    reading = Reading(missing=words, order=chosen, zone=written.zone, last_year=last_year, why=why)
+    reading = Reading(missing=words, order=chosen, zone=written.zone, last_year=last_year, asked=asked, why=why)
     values = pa.chunked_array([pa.array(moments)])
     return ReadColumn(values, with_range(values, reading), open=len(written.orders) > 1 and not order)
 
@@ -426,7 +428,7 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
 def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
     """Return the message for a column declared as dates, with the first value that does not fit."""
     orders = [each for each in ORDERS if order in ("", each)]
-    fitting = [~np.isnat(moments_in(known, order=each, zone="clock")) for each in orders]
+    fitting = [~np.isnat(moments_in(known, order=each, zone="clock", asked=True)) for each in orders]
     best = max(fitting, key=np.count_nonzero)
     wrong = np.flatnonzero(~best & np.asarray(pc.is_valid(known).to_numpy(zero_copy_only=False), dtype=bool))
     row = int(wrong[0]) if wrong.size else 0
@@ -445,7 +447,7 @@ def _may_be_dates(texts: pa.Array) -> pa.Array:
 
 
 def _chosen(
-    orders: tuple[Order, ...], texts: pa.Array, *, zone: Zone, order: str, evidence: _Evidence
+    orders: tuple[Order, ...], texts: pa.Array, *, zone: Zone, order: str, evidence: _Evidence, asked: bool
 ) -> tuple[Order, str]:
     """Return the order of day and month, and how it was chosen."""
     if orders == ("",):
@@ -457,7 +459,8 @@ def _chosen(
     if evidence.order in orders:
         return evidence.order, f"{ORDER_WORDS[evidence.order]} as in the other columns, though other orders fit too"
     present = texts.drop_null()
-    sorted_by = [each for each in orders if is_monotone(moments_in(present, order=each, zone=zone))]
+    read = {each: moments_in(present, order=each, zone=zone, asked=asked) for each in orders}
+    sorted_by = [each for each in orders if is_monotone(read[each])]
     chosen, how = (sorted_by[0], "the rows are sorted in this order") if len(sorted_by) == 1 else (orders[0], "a guess")
     other, *more = (each for each in orders if each != chosen)
     others = " and ".join(ORDER_WORDS[each] for each in (other, *more))
@@ -526,7 +529,8 @@ def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: 
 
 def _values(known: pa.Array, *, stored: str, reading: Reading) -> pa.Array:
     if stored == "date":
-        return pa.array(moments_in(known, order=reading.order, zone=reading.zone, last_year=reading.last_year))
+        last_year, asked = reading.last_year, reading.asked
+        return pa.array(moments_in(known, order=reading.order, zone=reading.zone, last_year=last_year, asked=asked))
     if stored == "boolean":
         return _truth_in(known)
     if stored == "time":

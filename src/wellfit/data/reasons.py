@@ -34,8 +34,9 @@ _MOST_STRAYS = 5
 _FEWEST_MEASURED = 2  # different numbers with the same unit: one alone, such as 5more, is a level
 _DIGITS = re.compile(r"\d+")
 _NAMES_A_DATE = re.compile(
-    r"(?<![A-Za-z])(?i:dat(?:e|um|a|o)|fecha|days?|jour|time|d[ií]a)|[a-z](?:Date|Time|Day)|(?i:datum|tag|zeit|day|_at)\b"
+    r"(?<![A-Za-z])(?i:dat(?:es?|etime|um|o)|fecha|days?|jour|time(?:stamp)?|d[ií]a)(?![a-z])|[a-z](?:Date|Time|Day)|(?i:datum|tag|zeit|day|_at)\b"
 )
+_LONGEST_SPAN = 18_262  # days in 50 years: other numbers of five digits are spread more widely
 _SENTINEL = re.compile(r"-?(9+\.?9*|8+\.?8*|7+\.?7*)(\.0+)?")
 _LARGEST = frozenset({2.0**31 - 1, -(2.0**31), 32767.0, -32768.0, 65535.0, 1e20, -1e20, 1e30, -1e30})
 _ENGLISH_FOOTERS = ("total", "totals", "grand total", "sum", "subtotal", "average", "mean")
@@ -229,7 +230,8 @@ def why_dates(column: pa.ChunkedArray, *, name: str) -> str:
     if bounds["min"] is None or bounds["max"] - bounds["min"] < _MOST_NAMED:
         return ""
     low, high = bounds["min"], bounds["max"]
-    if DAYS_OF_EXCEL[0] <= low and high < DAYS_OF_EXCEL[1] and _NAMES_A_DATE.search(name):
+    are_days = DAYS_OF_EXCEL[0] <= low and high < DAYS_OF_EXCEL[1] and high - low <= _LONGEST_SPAN
+    if are_days and _NAMES_A_DATE.search(name):
         first, last = (np.datetime64("1899-12-30") + int(end) for end in (low, high))
         return f"numbers that may be days as Excel counts them, {first} to {last}: if so, pass {COLUMN_OPTION}date"
     if stored_as(column) != "integer":
