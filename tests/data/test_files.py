@@ -21,6 +21,7 @@ import pytest
 
 from wellfit.data.dialect import CsvFormat
 from wellfit.data.read import read_batches, read_table
+from wellfit.data.readings import Wishes
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput
 
@@ -429,6 +430,12 @@ def test_a_rule_below_the_names_is_refused(written, read, schema, tmp_path):
     path.write_bytes(text(written))
     with pytest.raises(BadInput, match="a rule of dashes"):
         read(path, schema)
+
+
+def test_a_first_row_of_missing_values_is_no_rule(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(["a,b", "--,--", *(f"{i}.5,{i}" for i in range(30))]))
+    assert [column[0].as_py() for column in read_table(path, wishes=Wishes()).frame.columns] == [None, None]
 
 
 UNREADABLE = {

@@ -175,7 +175,7 @@ def test_rows_without_target_are_left_out():
 
 BAD = {
     "wrong-name": (table(), {"target": "z"}, "no column 'z'"),
-    "near-name": (table(churned=HALF), {"target": "Churned"}, "Did you mean 'churned'"),
+    "near-name": (table(churned=HALF), {"target": "Churned"}, "Did you mean 'churned'?"),
     "all-missing": (table(z=pa.nulls(N)), {"target": "z"}, "empty in all 60 rows"),
     "one-class": (table(z=["a"] * N), {"target": "z"}, "only 'a'"),
     "dates": (table(z=DAYS), {"target": "z"}, "dates in column 'z'"),

@@ -241,7 +241,9 @@ def _require_one_header(frame: pa.Table, container: Container, dialect: Dialect,
 def _require_no_rule(frame: pa.Table, container: Container) -> None:
     """Refuse a line of dashes below the names, as in tables of Markdown and of databases."""
     cells = [(column[0].as_py() or "").strip() for column in frame.columns] if frame.num_rows else []
-    if len(cells) > 1 and any(cells) and all(_RULE.fullmatch(cell) for cell in cells):
+    # Cells of two dashes alone are missing values.
+    is_rule = any("---" in cell or ":" in cell for cell in cells)
+    if len(cells) > 1 and is_rule and all(_RULE.fullmatch(cell) for cell in cells):
         raise BadInput(
             "the line below the names must be a row",
             found=f"a rule of dashes in {container.path}",

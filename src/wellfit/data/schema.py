@@ -175,7 +175,7 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     folded = [other for other in known if other.casefold() == name.casefold()]
     if near := (folded or close):
-        return f"Did you mean {' or '.join(map(repr, near))}"
+        return f"Did you mean {' or '.join(map(repr, near))}?"
     shown = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
     return f"Choose one of {shown}"
 

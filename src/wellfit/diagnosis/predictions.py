@@ -277,7 +277,7 @@ def _require_parts(what: str, given: Any) -> None:
             raise BadInput(
                 f"{what} must be given for {', '.join(GIVEN)}",
                 found=repr(name),
-                remedy=f"Did you mean {nearest(str(name), GIVEN)!r}",
+                remedy=f"Did you mean {nearest(str(name), GIVEN)!r}?",
             )
 
 

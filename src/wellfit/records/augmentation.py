@@ -117,7 +117,7 @@ def _range(item: str) -> tuple[str, float]:
         raise BadInput(
             f"augment must be {', '.join(STRENGTHS)} or ranges of operations",
             found=repr(item.strip()),
-            remedy=f"Did you mean {near[0]!r}" if near else f"Choose from {', '.join(OPERATIONS)}",
+            remedy=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(OPERATIONS)}",
         )
     try:
         return name, float(value)

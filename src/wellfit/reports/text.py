@@ -493,4 +493,5 @@ def _prescription(unit: Unit, diagnosis: Diagnosis) -> Iterator[RenderableType]:
         if reason and cause != earlier:
             yield f"{cause}; closing it gains {most_text(unit, diagnosis, remedy)}:"
             earlier = cause
-        yield _indented(f"{place}. {remedy.kind.replace('_', ' ')}: {reason or cause}", indent=2)
+        kind = "" if remedy.kind == "none" else f"{remedy.kind.replace('_', ' ')}: "
+        yield _indented(f"{place}. {kind}{reason or cause}", indent=2)
