@@ -502,6 +502,13 @@ def test_few_values_with_a_unit_are_classes_as_written_in_the_target_alone(texts
     assert asked.column("y").to_pylist() == found.column("x").to_pylist()
 
 
+def test_of_the_spellings_of_classes_nothing_is_said():
+    texts = ["Red", "red", "blue"] * 9
+    _, readings = read_columns(pa.table({"x": texts, "y": texts}), Wishes(target="y"))
+    assert "stay different" in readings["x"].why
+    assert "y" not in readings
+
+
 def test_many_values_with_a_unit_are_numbers_in_the_target_too():
     found, readings = read_columns(pa.table({"y": [f"{kilos} kg" for kilos in range(50)]}), Wishes(target="y"))
     assert found.column("y").to_pylist() == list(range(50))

@@ -45,6 +45,8 @@ def test_one_class_for_every_row_is_said_first_with_the_goals_that_show_it():
     first, *others = found.prescription
     assert (first.kind, first.ceiling) == ("none", 0)
     assert "Explain every row predicted as one class (WF110) and" in first.why
+    assert "  1. Explain every row" in str(found)
+    assert "none:" not in str(found)
     assert any(each.kind == "bigger_network" for each in others)
     assert all("if the numbers are right" in each.why for each in others if each.ceiling)
     listed = [each.code for each in found.findings]

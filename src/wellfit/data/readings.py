@@ -164,7 +164,7 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
     typed = pa.table([one.values for one in found.values()], names=frame.column_names)
     readings: dict[str, Reading] = {}
     for name, one in found.items():
-        reading = _with_oddities(one, name=name, kind=wishes.types.get(name, ""))
+        reading = _with_oddities(one, wishes, name=name)
         if reading != Reading():
             # The options that it mentions take the column's name.
             option = f"--types {shlex.quote(name)}="
@@ -172,14 +172,17 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
     return typed, readings
 
 
-def _with_oddities(found: ReadColumn, *, name: str, kind: str) -> Reading:
-    """Return the reading with numbers and words that may mean missing, unless the user has typed the column."""
-    stored, said = stored_as(found.values), ""
+def _with_oddities(found: ReadColumn, wishes: Wishes, *, name: str) -> Reading:
+    """Return the reading with numbers and words that may mean missing, unless the user has typed the column.
+
+    Of the spellings of classes nothing is said, because the user decides whether they are merged.
+    """
+    stored, said, kind = stored_as(found.values), "", wishes.types.get(name, "")
     odd: tuple[str, ...] = ()
     if stored == "string" and found.reading.why.startswith(ALTHOUGH):
         odd = few_strays(found.values.combine_chunks())
     elif stored == "string":
-        said = why_footer(found.values) or why_spellings(found.values)
+        said = why_footer(found.values) or ("" if name == wishes.target else why_spellings(found.values))
     elif not kind and stored in ("integer", "float"):
         odd = odd_numbers(found.values)
         said = why_odd(found.values, odd) if odd else why_dates(found.values, name=name)
