@@ -17,6 +17,7 @@ from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.checking.before import warn_before_training
 from wellfit.data.dialect import CsvFormat, FormatArguments
 from wellfit.data.read import read_table
+from wellfit.data.readings import Wishes
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.diagnosis.error_analysis import ErrorAnalysis, analysis_of, read_tags
 from wellfit.diagnosis.table import dev_predictions, read_predictions
@@ -161,7 +162,7 @@ def errors(
     rows: int = 10,
     goal: str | None = None,
     group_on: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     **csv_format: Unpack[FormatArguments],
 ) -> ErrorAnalysis:
     """Analyse what a network gets wrong on dev; see `Experiment.errors`.
@@ -173,22 +174,28 @@ def errors(
         rows: number of rows to list.
         goal: goal of predictions; an experiment has its own.
         group_on: column of the predictions that identifies groups of rows.
-        seed: seed with which the rows of predictions are drawn.
+        seed: seed with which the rows of predictions are drawn, by default 0; an experiment has its own.
         **csv_format: format of a CSV file of predictions.
 
     Raises:
         Refusal: when nothing has been trained yet, or another eyeball was drawn before.
         BadInput: the predictions, the tags or the number of rows have an error.
     """
-    given = read_tags(read_table(tags, name="TAGS").frame) if isinstance(tags, str | Path) else tags
+    given = read_tags(_written_tags(tags)) if isinstance(tags, str | Path) else tags
     if isinstance(data, Experiment) or (isinstance(data, str | Path) and Path(data).is_dir()):
-        only = {"goal": goal, "group_on": group_on, **csv_format}
+        only = {"goal": goal, "group_on": group_on, "seed": seed, **csv_format}
         _require_absent({name: value for name, value in only.items() if value is not None})
         return _experiment(data).errors(tags=given, eyeball=eyeball, rows=rows)
     table = read_predictions(data, csv_format=CsvFormat(**csv_format))
     return analysis_of(
-        dev_predictions(table, goal=goal, group_on=group_on), tags=given, eyeball=eyeball, rows=rows, seed=seed
+        dev_predictions(table, goal=goal, group_on=group_on), tags=given, eyeball=eyeball, rows=rows, seed=seed or 0
     )
+
+
+def _written_tags(path: Path | str) -> pa.Table:
+    """Read a file of tags; a tag such as 1,2 or false is a name, whatever else it may look like."""
+    as_text = Wishes(types={"tags": "category"})
+    return read_table(path, name="TAGS", csv_format=CsvFormat(missing=""), wishes=as_text).frame
 
 
 def _require_absent(given: Mapping[str, Any]) -> None:

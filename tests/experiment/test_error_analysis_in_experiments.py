@@ -100,11 +100,12 @@ def test_nothing_is_trained_yet(tmp_path):
 def test_the_command_writes_a_file_and_reads_its_tags(experiment, tmp_path):
     _call("errors", experiment.path, "--out", tmp_path / "errors.csv")
     listed = pa.csv.read_csv(tmp_path / "errors.csv")
-    names = ["", "night; blurred", "", "night"] + [""] * (listed.num_rows - 4)
+    names = ["-", "night; blurred", "", "1,2; night"] + [""] * (listed.num_rows - 4)
     pa.csv.write_csv(listed.set_column(4, "tags", pa.array(names)), tmp_path / "tagged.csv")
     found = json.loads(_call("errors", experiment.path, "--tags", tmp_path / "tagged.csv", "--json"))
     assert found["seen"] == 4
     assert found["tags"]["night"]["share"] == pytest.approx(0.5)
+    assert {"1", "2", "blurred", "night"} <= found["tags"].keys()
     assert {"schema", "rows", "tags", "eyeball", "blackbox"} <= found.keys()
     said = _call("errors", experiment.path, "--rows", 1)
     assert "night: 50 % of the errors" in said
@@ -145,8 +146,13 @@ def test_values_have_no_classes(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "rule"),
-    [({"goal": "auc"}, "goal must be used with predictions"), ({"delimiter": ";"}, "delimiter must be used")],
-    ids=["goal", "delimiter"],
+    [
+        ({"goal": "auc"}, "goal must be used with predictions"),
+        ({"delimiter": ";"}, "delimiter must be used"),
+        ({"seed": 1}, "seed must be used"),
+        ({"tags": {1: "night"}}, "a list of names"),
+    ],
+    ids=["goal", "delimiter", "seed", "tags as a word"],
 )
 def test_options_of_predictions_are_refused_for_an_experiment(experiment, options, rule):
     with pytest.raises(wf.BadInput, match=rule):

@@ -40,13 +40,14 @@ def errors(*, session: Session, source: Path, out: Path | None, **options: Any) 
 
     Only a part of dev is shown, drawn at random: the eyeball. Nobody looks at the others, the blackbox, so that they
     show whether later changes fit only the rows that were looked at. --out writes the errors of the eyeball to a table,
-    in random order. Write what is special about each into its column tags, from the top, for as many as you like: the
-    rows up to the last one with a tag count as looked at. --tags reads them.
+    in random order. Write what is special about each into its column tags ("-" for nothing), from the top, for as many
+    as you like: the rows above the last one that has something count as looked at. --tags reads them. For values, a tag
+    has a share of the squared error.
     """
     import wellfit as wf
     from wellfit.reports.errors import errors_text
 
-    found = wf.errors(source, **given(options))
+    found = wf.errors(source, **given(options), **session.seeded)
     text = errors_text(found, session.width)
     if out is not None:
         text += f"\n{found.write(out):,} errors are in {out}: fill in the column tags, then pass it with --tags."

@@ -39,7 +39,7 @@ def watch(*, session: Session, experiment: Path, every: float) -> None:
         if session.as_json or session.events:
             show_experiment(session, opened)
         else:
-            click.echo(printable(state_of(opened, color=False)[0]), nl=False)
+            click.echo(state_of(opened, color=False)[0], nl=False)
         return
     try:
         _look(experiment, every=every)
@@ -64,7 +64,7 @@ def _look(path: Path, *, every: float) -> None:
                 opened = opened or open_experiment(path)
                 text, ended = state_of(opened, color=color)
             except Refusal:
-                if opened is not None:
+                if opened is not None or (path.exists() and any(path.iterdir() if path.is_dir() else [path])):
                     raise
                 text = f"No experiment at {path} yet. Start one with `wellfit run DATA --target COLUMN --out {path}`."
             live.update(Text.from_ansi(text), refresh=True)
@@ -82,4 +82,4 @@ def state_of(experiment: Experiment, *, color: bool) -> tuple[str, bool]:
     shown = render_watch(
         experiment.summary(), work, path=str(experiment.path), width=size.columns, height=size.lines, color=color
     )
-    return shown, work.ended
+    return printable(shown), work.ended

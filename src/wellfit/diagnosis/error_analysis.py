@@ -38,6 +38,8 @@ from wellfit.stats.intervals import (
 
 DOUBTFUL = "doubtful label"
 """The tag of rows whose labels two models doubt."""
+NOTHING = "-"
+"""What stands in the column of tags for a row that was looked at and has none."""
 MOST = 5
 """Confusions and classes that are named."""
 _OWN = ("row", "y", "prediction", "loss", "tags")
@@ -262,12 +264,12 @@ def analyse(
     shown = np.zeros(len(wrong), bool)
     shown[eyeball] = True
     errors = eyeball[wrong[eyeball] > 0]
-    # All errors up to the last one with tags have been looked at.
-    seen = max((place for place, row in enumerate(errors, start=1) if tags.get(model.number(int(row)))), default=0)
+    # The errors before the first one that is not in the list have been looked at, with or without a tag.
+    seen = next((place for place, row in enumerate(errors) if model.number(int(row)) not in tags), len(errors))
     severity, sureness = model.severity, model.sureness
 
     def row_of(place: int) -> ErrorRow:
-        own = (*tags.get(model.number(place), ()), *([DOUBTFUL] if doubted[place] else []))
+        own = tuple(dict.fromkeys([*tags.get(model.number(place), ()), *([DOUBTFUL] if doubted[place] else [])]))
         return ErrorRow(
             row=model.number(place),
             loss=float(severity[place]),
@@ -301,14 +303,17 @@ def _ceilings(
 
     The rows up to the last error that was looked at are a random sample of dev, whatever is tagged in them.
     """
-    named = sorted({name for row in errors for name in tags.get(model.number(int(row)), ())} - {DOUBTFUL})
-    passed = eyeball if seen == len(errors) else eyeball[: int(np.flatnonzero(eyeball == errors[seen])[0])]
+    marks = [frozenset(tags.get(model.number(int(row)), ())) for row in eyeball]
+    passed = len(eyeball) if seen == len(errors) else int(np.flatnonzero(eyeball == errors[seen])[0])
+    wrong = model.wrong[eyeball] > 0
+    named = {name for own, counts in zip(marks[:passed], wrong[:passed], strict=True) if counts for name in own}
     found = {
-        name: _ceiling(model, passed, np.array([name in tags.get(model.number(int(row)), ()) for row in passed]))
-        for name in named
+        name: _ceiling(model, eyeball[:passed], np.array([name in own for own in marks[:passed]]))
+        for name in sorted(named - {DOUBTFUL})
     }
-    doubted = model.doubted[eyeball]
-    if (doubted & (model.wrong[eyeball] > 0)).any():
+    # Two models have looked at every row.
+    doubted = model.doubted[eyeball] | np.array([DOUBTFUL in own for own in marks], bool)
+    if (doubted & wrong).any():
         found[DOUBTFUL] = _ceiling(model, eyeball, doubted)
     return dict(sorted(found.items(), key=lambda each: -each[1].ceiling))
 
@@ -317,7 +322,7 @@ def _ceiling(model: Predictions, rows: Integers, tagged: Booleans) -> Ceiling:
     """Return the ceiling of the tagged ones [rows] among the dev rows at these places."""
     wrong = model.wrong[rows]
     ceiling = _mean(model, wrong * tagged, rows)
-    share = _share(wrong, tagged)
+    share = _share(wrong, tagged, groups=None if model.groups is None else model.groups[rows])
     return Ceiling(
         share=share.value,
         low=share.low,
@@ -329,17 +334,20 @@ def _ceiling(model: Predictions, rows: Integers, tagged: Booleans) -> Ceiling:
     )
 
 
-def _share(wrong: Floats, tagged: Booleans) -> Estimate:
-    """Return the share of the loss that the tagged rows have: Wilson's for errors, a linearized ratio for values."""
-    if set(np.unique(wrong)) <= {0.0, 1.0}:
+def _share(wrong: Floats, tagged: Booleans, *, groups: Integers | None) -> Estimate:
+    """Return the share of the loss that the tagged rows have: Wilson's for errors, a linearized ratio otherwise."""
+    grouped = groups is not None and has_groups(groups)
+    if not grouped and set(np.unique(wrong)) <= {0.0, 1.0}:
         return wilson(float((wrong * tagged).sum()), float(wrong.sum()))
-    share, rows = float((wrong * tagged).sum() / wrong.sum()), len(wrong)
-    error = float((wrong * (tagged - share)).std()) / (float(wrong.mean()) * math.sqrt(max(rows - 1, 1)))
-    # A few rows may hold most of the loss: Student's quantile takes Kish's effective number of rows.
-    worth = float(wrong.sum() ** 2 / (wrong**2).sum())
+    codes = np.arange(len(wrong)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    losses, share = np.bincount(codes, weights=wrong), float((wrong * tagged).sum() / wrong.sum())
+    apart, units = np.bincount(codes, weights=wrong * (tagged - share)), len(losses)
+    error = math.sqrt(units / max(units - 1, 1) * float((apart**2).sum())) / float(wrong.sum())
+    # A few rows or groups may hold most of the loss: Student's quantile takes Kish's effective number of them.
+    worth = float(losses.sum() ** 2 / (losses**2).sum())
     student = float(special.stdtrit(max(worth - 1, 1.0), (1 + LEVEL) / 2))
-    limits = on_logit_scale(share, error=error, quantile=student, sure_rows=rows, level=LEVEL)
-    return Estimate(share, *limits, rows)
+    limits = on_logit_scale(share, error=error, quantile=student, sure_rows=max(worth, 1.0), level=LEVEL)
+    return Estimate(share, *limits, len(wrong))
 
 
 def _mean(model: Predictions, own: Floats, rows: Integers) -> Estimate:
@@ -405,7 +413,9 @@ _TYPES = {"row": pa.int64(), "loss": pa.float64()}
 
 
 def read_tags(table: pa.Table) -> dict[int, tuple[str, ...]]:
-    """Return the tags of each row of a file of errors: names separated by ";" or ",".
+    """Return the tags of each row of a file of errors, up to the last one that has any: names between ";" or ",".
+
+    A row above the last one with tags was looked at too; so was one with "-" alone.
 
     Raises:
         BadInput: the columns row and tags are missing, or a row's number is not one.
@@ -418,18 +428,28 @@ def read_tags(table: pa.Table) -> dict[int, tuple[str, ...]]:
                 remedy="Write one with --out, and fill in its column tags",
             )
     found: dict[int, tuple[str, ...]] = {}
-    for row, said in zip(table["row"].to_pylist(), table["tags"].to_pylist(), strict=True):
+    last = 0
+    for line, (row, said) in enumerate(zip(table["row"].to_pylist(), table["tags"].to_pylist(), strict=True), start=1):
+        words = "" if said is None else str(said)
+        if row is None and not words.strip():
+            continue  # spreadsheets leave blank lines
         if not str(row).isdigit():
             raise BadInput(
-                "the column row must have the numbers that --out wrote", found=repr(row), remedy="Restore the number"
+                "the column row must have the numbers that --out wrote",
+                found=f"{row!r} in row {line}",
+                remedy="Restore the number, or remove the line",
             )
-        names = str(said or "").replace(",", ";").split(";")
-        found[int(row)] = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-    return found
+        own = [name.strip() for name in words.replace(",", ";").split(";") if name.strip()]
+        found[int(row)] = tuple(dict.fromkeys((*found.get(int(row), ()), *own)))
+        last = len(found) if own else last
+    return {row: tuple(name for name in found[row] if name != NOTHING) for row in list(found)[:last]}
 
 
 def require_rows(tags: Mapping[int, Sequence[str]], known: Iterable[int]) -> None:
     """Refuse tags of rows that were not shown, since they are not a sample; `known` are the numbers of those shown."""
+    text = next((names for names in tags.values() if isinstance(names, str)), None)
+    if text is not None:
+        raise BadInput("the tags of a row must be a list of names", found=repr(text), remedy=f"Pass [{text!r}]")
     shown = set(known)
     strange = sorted(set(tags) - shown)
     if strange:

@@ -31,21 +31,16 @@ def analysed(
         table=workspace.split.dev,
         opinion=workspace.open_rows.opinion if workspace.split.schema.classes else None,
     )
-    drawn = drawn_eyeball(workspace.entries())
-    if drawn is not None and eyeball not in (None, len(drawn)):
-        raise Refusal(
-            "the eyeball must be drawn once, so that the other dev rows stay unseen",
-            found=f"--eyeball {eyeball:,}, and {len(drawn):,} rows were drawn before",
-            remedy="Leave --eyeball out",
-        )
-    chosen = drawn
-    if chosen is None:
-        seed = workspace.split.seed
-        chosen = draw_eyeball(len(model.target), error=model.rate, groups=model.groups, size=eyeball, seed=seed)
-    require_rows(tags or {}, (chosen + 1).tolist())
-    with workspace.writing("errors") if drawn is None or tags is not None else workspace.reading() as journal:
+    is_new = drawn_eyeball(workspace.entries(), asked=eyeball) is None
+    with workspace.writing("errors") if is_new or tags is not None else workspace.reading() as journal:
+        # Another process may have drawn one before this one had the lock.
+        drawn = chosen = drawn_eyeball(journal.entries(), asked=eyeball)
+        if chosen is None:
+            seed = workspace.split.seed
+            chosen = draw_eyeball(len(model.target), error=model.rate, groups=model.groups, size=eyeball, seed=seed)
+        require_rows(tags or {}, (chosen + 1).tolist())
         if drawn is None:
-            journal.append(EYEBALL, {"rows": chosen.tolist(), "identity": network.identity})
+            journal.append(EYEBALL, {"rows": chosen.tolist(), "identity": network.identity, "asked": eyeball})
         if tags is not None:
             journal.append(TAGS, {"tags": {str(row): list(names) for row, names in tags.items()}})
         looked = looked_at(workspace, network)
@@ -56,10 +51,22 @@ def analysed(
     return analysis
 
 
-def drawn_eyeball(entries: Iterable[Entry]) -> Integers | None:
-    """Return the places of the rows to look at, in their order; None before the first `errors`."""
+def drawn_eyeball(entries: Iterable[Entry], *, asked: int | None) -> Integers | None:
+    """Return the places of the rows to look at, in their order; None before the first `errors`.
+
+    Raises:
+        Refusal: another number of rows is asked for now.
+    """
     drawn = next((entry.body for entry in entries if entry.kind == EYEBALL), None)
-    return None if drawn is None else np.asarray(drawn["rows"], np.int64)
+    if drawn is None:
+        return None
+    if asked not in (None, drawn.get("asked"), len(drawn["rows"])):
+        raise Refusal(
+            "the eyeball must be drawn once, so that the other dev rows stay unseen",
+            found=f"--eyeball {asked:,}, and {len(drawn['rows']):,} rows were drawn before",
+            remedy="Leave --eyeball out",
+        )
+    return np.asarray(drawn["rows"], np.int64)
 
 
 def tags_of(entries: Iterable[Entry]) -> dict[int, tuple[str, ...]]:

@@ -19,6 +19,11 @@ def errors_text(found: ErrorAnalysis, width: int = WIDTH) -> str:
     return "\n".join(said)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def shares_lines(found: ErrorShares, unit: Unit) -> Iterator[str]:
     """Yield the kinds of errors without their rows; `unit` is that of the error, or of the squared error."""
     yield from part_lines(found, unit)
@@ -39,9 +44,10 @@ def _lines(found: ErrorAnalysis) -> Iterator[str]:
 
 def part_lines(found: ErrorShares, unit: Unit) -> Iterator[str]:
     """Yield the error on the rows to look at, and on the others."""
-    noun, own = "errors" if unit.goal.counts_rows else "rows", found.eyeball
+    own = found.eyeball
+    wrong = f" with {counted(found.errors, 'error')}" if unit.goal.counts_rows else ""
     yield (
-        f"To look at (eyeball): {own.rows:,} dev rows with {found.errors:,} {noun}; {unit.noun} {unit.show(own.value)} "
+        f"To look at (eyeball): {own.rows:,} dev rows{wrong}; {unit.noun} {unit.show(own.value)} "
         f"({unit.interval(own)})."
     )
     if found.blackbox is not None:
@@ -77,10 +83,10 @@ def tag_lines(found: ErrorShares, unit: Unit) -> Iterator[str]:
     """Yield what was looked at, and for each tag its share and its ceiling."""
     what = "errors" if unit.goal.counts_rows else "squared error"
     if found.seen:
-        yield f"Looked at: the first {found.seen:,} of {found.errors:,}, up to the last one with a tag."
+        yield f"Looked at: the first {found.seen:,} of {found.errors:,}."
     for name, each in found.tags.items():
         limits = f"{100 * each.low:.0f} to {100 * each.high:.0f} %"
-        said = f"  {name}: {100 * each.share:.0f} % of the {what} ({limits}, {each.rows} rows)"
+        said = f"  {name}: {100 * each.share:.0f} % of the {what} ({limits}, {counted(each.rows, 'row')})"
         if unit.goal.counts_rows:
             limits = f"{100 * each.ceiling_low:.1f} to {100 * each.ceiling_high:.1f}"
             said += f"; fixing all of it wins at most {unit.gap(each.ceiling)} ({limits})"

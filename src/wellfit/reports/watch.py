@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wellfit.exceptions import BadInput
+from wellfit.experiment.request import seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
 from wellfit.records.outcome import Status
 from wellfit.records.units import Unit, plain
+from wellfit.reports.errors import counted
 from wellfit.reports.records import Summary
 from wellfit.reports.text import render_end
 
@@ -52,17 +54,15 @@ class Work:
 
 def work_of(entries: Sequence[Entry], *, now: datetime) -> Work:
     """Return the state of the last run in a journal at the time `now`."""
-    starts = [place for place, entry in enumerate(entries) if entry.kind == "session" and "asked" in entry.body]
-    mine = entries[starts[-1] if starts else 0 :]
+    starts = [place for place, entry in enumerate(entries) if _is_run(entry)]
+    earlier, mine = (entries[: starts[-1]], entries[starts[-1] :]) if starts else ([], entries)
+    start = mine[0] if starts else None
     steps = [place for place, entry in enumerate(mine) if entry.kind == "step"]
     trained = [entry.body for entry in mine if entry.kind == "training"]
     present = [entry.body for entry in mine[steps[-1] + 1 if steps else 0 :] if entry.kind == "training"]
     devs = [dev for body in trained if (dev := _dev(body)) is not None]
-    ends = [*(_moment(entries[place - 1]) for place in starts[1:]), now][: len(starts)]
-    begun = [entries[place] for place in starts]
-    since = [(end - _moment(start)).total_seconds() for start, end in zip(begun, ends, strict=True)]
     return Work(
-        seconds=sum(since) + sum(float(start.body.get("seconds_before", 0.0)) for start in begun),
+        seconds=0.0 if start is None else seconds_spent(earlier, start.body.get("asked", {})) + _since(start, now),
         quiet=(now - _moment(entries[-1])).total_seconds() if entries else 0.0,
         step=len(steps) + 1,
         networks=len(trained),
@@ -74,6 +74,16 @@ def work_of(entries: Sequence[Entry], *, now: datetime) -> Work:
         ),
         ended=bool(mine) and any(entry.kind == "finish" for entry in mine),
     )
+
+
+def _is_run(entry: Entry) -> bool:
+    return entry.kind == "session" and entry.body.get("command") in ("run", "study")
+
+
+def _since(start: Entry, now: datetime) -> float:
+    """Return the seconds since the command of a session was given."""
+    before = float(start.body.get("seconds_before", 0.0))
+    return before + (now - _moment(start)).total_seconds()
 
 
 def _moment(entry: Entry) -> datetime:
@@ -113,7 +123,7 @@ def _head(summary: Summary, work: Work, *, path: str) -> Iterator[str]:
     clock = f"{work.seconds:.0f} s" if limit is None else f"{work.seconds:.0f} of {limit:.0f} s"
     best = "" if work.best is None else f", best dev {summary.unit.noun} {summary.unit.show(work.best)}"
     doing = f"working on step {work.step}" if work.networks else "preparing"
-    yield f"{name}{doing}, {clock}, {work.networks:,} networks{best}"
+    yield f"{name}{doing}, {clock}, {counted(work.networks, 'network')}{best}"
     if work.quiet > STALE:
         minutes = work.quiet / 60
         yield f"Nothing new for {minutes:.0f} minutes: it may have been stopped. The same command continues it."

@@ -206,11 +206,11 @@ ENTRIES = (
         meaning="Since a person began to look at dev rows, the network has improved more on those rows (the eyeball) "
         "than on the others (the blackbox): the changes fit the rows that were looked at.",
         computed="The fall of the loss since the first `wellfit errors` is averaged over the rows of the eyeball and "
-        "over those of the blackbox, which were drawn at random. The evidence gives both, and the 95 % interval of "
-        "their difference; rows of one group count as one.",
+        "over those of the blackbox. The eyeball was drawn at random, so the same is done for 1,999 other draws: the "
+        "evidence gives the share of them that favour the drawn rows as much. Rows of one group are drawn together.",
         states=States(
-            fired="the interval of the difference is above 0.",
-            passed="the interval reaches 0.",
+            fired="at most 2.5 % of the draws favour the drawn rows as much.",
+            passed="more of them do.",
             unknown="no eyeball was drawn, no other network has been chosen since, or one of the two parts has fewer "
             "than 20 rows.",
         ),
@@ -222,7 +222,7 @@ ENTRIES = (
             DIAGNOSE,
             Command("wellfit errors churn.wellfit", "shows the rows to look at, and the error on both parts"),
         ),
-        source="Eyeball and blackbox dev sets (Ng 2018, Machine Learning Yearning, chapters 17 and 18); difference of "
-        "two means by MOVER (Zou and Donner 2008).",
+        source="Eyeball and blackbox dev sets (Ng 2018, Machine Learning Yearning, chapters 17 and 18); randomization "
+        "test (Fisher 1935).",
     ),
 )
