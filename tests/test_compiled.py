@@ -59,7 +59,7 @@ def test_another_version_or_record_leaves_kept_files_alone(tmp_path, monkeypatch
         monkeypatch.setattr(numba, "__version__", "0.0.1")
         module = run(tmp_path)
     else:
-        module = run(tmp_path, fields="b: float\n    a: float")
+        module = run(tmp_path, fields="second: float\n    a: float")
     assert module.TOTAL == 5.0
     assert before < kept(tmp_path)
     assert len(kept(tmp_path)) == 4

@@ -11,7 +11,7 @@ import pytest
 
 import wellfit as wf
 
-VOLATILE = {"seconds", "experiment", "report"}
+VOLATILE = {"seconds", "time", "experiment", "report"}
 LINE = {"network": {"widths": (), "embedding": "none"}, "optimization": {"lr": 0.02}}
 
 

@@ -16,7 +16,7 @@ from wellfit.experiment.prepared import ADDED_ROWS as KIND
 from wellfit.journal.store import open_journal
 
 RUN = {"budget": "3000updates", "human_error": 0.05, "ensemble": False, "only": "more_data"}
-VOLATILE = {"seconds", "experiment", "report"}
+VOLATILE = {"seconds", "time", "experiment", "report"}
 
 
 def _rows(rows: int, *, seed: int) -> pa.Table:

@@ -14,7 +14,7 @@ from wellfit.journal.store import open_journal
 RUN = {"budget": "2500updates"}
 BRANCH = {"branch": 0, "only": "average_weights", "budget": "2500updates"}
 SHARES = (0.4, 0.9)
-VOLATILE = {"seconds", "experiment", "report"}
+VOLATILE = {"seconds", "time", "experiment", "report"}
 
 
 @pytest.fixture(scope="module")

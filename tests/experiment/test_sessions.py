@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import wellfit as wf
-from wellfit.experiment.request import RunRequest, seconds_spent
+from wellfit.experiment.request import RunRequest
+from wellfit.journal.history import seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.state import Rules

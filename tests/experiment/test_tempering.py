@@ -194,7 +194,7 @@ def test_the_last_diagnosis_of_a_run_is_of_the_tempered_network(tmp_path):
 
 
 def _stable(body):
-    return {name: value for name, value in body.items() if name not in ("seconds", "experiment", "report")}
+    return {name: value for name, value in body.items() if name not in ("seconds", "time", "experiment", "report")}
 
 
 def test_damaged_probabilities_are_never_half_used(by_error, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from wellfit.journal.bodies import FIELDS, require_fields
 
-EXAMPLES = {str: "x", int: 1, bool: True, dict: {}}
+EXAMPLES = {str: "x", int: 1, bool: True, dict: {}, list: []}
 
 
 def whole(kind):
@@ -21,7 +21,7 @@ def test_every_field_is_needed_and_has_a_type(kind):
     require_fields(kind, whole(kind) | {"more": [1]})
     for name, types in FIELDS[kind].items():
         without = {key: value for key, value in whole(kind).items() if key != name}
-        for odd in ({**without, name: [1]}, *([] if isinstance(None, types) else [without])):
+        for odd in ({**without, name: {} if types is list else [1]}, *([] if isinstance(None, types) else [without])):
             with pytest.raises(ValueError, match=name):
                 require_fields(kind, odd)
 

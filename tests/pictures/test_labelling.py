@@ -22,7 +22,7 @@ from wellfit.cli import main
 from wellfit.cli.label_page import LabelServer
 from wellfit.exceptions import BadInput
 from wellfit.experiment.labels import rows_to_settle, waiting
-from wellfit.experiment.request import seconds_spent
+from wellfit.journal.history import seconds_spent
 from wellfit.stats.intervals import wilson
 
 

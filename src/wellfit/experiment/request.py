@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from wellfit.base.typing import Json
@@ -14,6 +13,7 @@ from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
 from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.workspace import Workspace
+from wellfit.journal.history import BRANCH
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.pick import require_kind, require_rows
@@ -24,7 +24,6 @@ from wellfit.splits.more_rows import MoreRows
 
 DEFAULT_BUDGET = "5m"
 DEFAULT_AUGMENT = "strong"
-BRANCH = "branch"
 """The network from which a request branched off."""
 
 
@@ -126,31 +125,6 @@ def last_plan(entries: Iterable[Entry]) -> str | None:
     """Return the plan of the last session that had one."""
     plans = [str(entry.body["plan"]) for entry in entries if entry.kind == "session" and "plan" in entry.body]
     return plans[-1] if plans else None
-
-
-def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:
-    """Return the wall-clock seconds of earlier `run` sessions, each from its command's start to its last entry.
-
-    Sessions of another path do not count: one remedy (`--only`) and a branch have budgets of their own.
-    """
-    total, started, last = 0.0, None, None
-    for entry in entries:
-        at = datetime.fromisoformat(entry.at)
-        if entry.kind == "session":
-            total += (last - started).total_seconds() if started and last else 0.0
-            before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
-            started = at - before if is_of_run(entry.body, asked) else None
-        last = at
-    return total + ((last - started).total_seconds() if started and last else 0.0)
-
-
-def is_of_run(session: Json, asked: Json) -> bool:
-    """Return True if a session belongs to the run with these options, or is one that it continues."""
-    return bool(session["command"] == "run" and _path(session.get("asked", {})) == _path(asked))
-
-
-def _path(asked: Json) -> tuple[str | None, str | None]:
-    return asked.get("only"), asked.get(BRANCH)
 
 
 def network_at(entries: Sequence[Entry], step: int) -> Json:

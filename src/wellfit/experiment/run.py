@@ -12,10 +12,10 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.labels import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data
 from wellfit.experiment.prepared import fitted_references, keep_rows, require_kept
-from wellfit.experiment.request import RunRequest, augmentation_for, last_plan, seconds_spent
+from wellfit.experiment.request import RunRequest, augmentation_for, last_plan
 from wellfit.experiment.time_spent import time_spent
 from wellfit.experiment.workspace import Workspace
-from wellfit.journal.history import CANDIDATE
+from wellfit.journal.history import CANDIDATE, seconds_spent
 from wellfit.journal.store import Journal
 from wellfit.recipe.budget import BudgetTracker
 from wellfit.recipe.context import RunContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from wellfit.base.typing import Json
-from wellfit.experiment.request import is_of_run
+from wellfit.journal.history import is_of_run
 from wellfit.journal.store import Entry
 from wellfit.records.time_spent import TimeSpent
 

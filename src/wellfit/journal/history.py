@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from wellfit.base.typing import Json
 from wellfit.journal.store import Entry
 
 CANDIDATE = "candidate"
+BRANCH = "branch"
 
 
 class History:
@@ -59,3 +61,28 @@ class History:
         """Number of networks that were compared on dev, which WF403 counts."""
         trained = self.of("training", "snapshot")
         return len({body["identity"] for body in trained if body["status"] != "diverged"})
+
+
+def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:
+    """Return the wall-clock seconds of earlier `run` sessions, each from its command's start to its last entry.
+
+    Sessions of another path do not count: one remedy (`--only`) and a branch have budgets of their own.
+    """
+    total, started, last = 0.0, None, None
+    for entry in entries:
+        at = datetime.fromisoformat(entry.at)
+        if entry.kind == "session":
+            total += (last - started).total_seconds() if started and last else 0.0
+            before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
+            started = at - before if is_of_run(entry.body, asked) else None
+        last = at
+    return total + ((last - started).total_seconds() if started and last else 0.0)
+
+
+def is_of_run(session: Json, asked: Json) -> bool:
+    """Return True if a session belongs to the run with these options, or is one that it continues."""
+    return bool(session["command"] == "run" and _path(session.get("asked", {})) == _path(asked))
+
+
+def _path(asked: Json) -> tuple[str | None, str | None]:
+    return asked.get("only"), asked.get(BRANCH)

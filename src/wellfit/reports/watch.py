@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wellfit.exceptions import BadInput
-from wellfit.experiment.request import seconds_spent
+from wellfit.journal.history import seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
 from wellfit.records.outcome import Status
