@@ -10,7 +10,7 @@ from wellfit.cli.group import COMMANDS, wellfit
 
 SOURCE = Path(__file__).parents[2] / "src" / "wellfit"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-ELSEWHERE = {"--upgrade", "--head", "--object-store-memory"}  # of pip and ray
+ELSEWHERE = {"--upgrade", "--head", "--address", "--object-store-memory"}  # of pip and ray
 
 
 def known_options():

@@ -72,6 +72,10 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
             return ExitCode.INTERRUPTED
         message = message_of(error)
         _say(f"wellfit: {message}" if message else _bug(error))
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk: Python would try again at exit, and end with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BAD_INPUT if message else ExitCode.BUG
 
 
