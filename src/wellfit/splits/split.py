@@ -149,10 +149,9 @@ def split_table(
         hashes[str(part)], compared = hashes_over(rows, rows.column_names, schema.compared)
         keys[part] = compared[:, 0]
     # Columns that the schema drops live on in the hashes.
-    names = [column.name for column in schema.columns if column.role != "dropped"]
-    kept = {
-        part: rows.select([name for name in names if name in rows.column_names]) for part, rows in parts.tables.items()
-    }
+    present = set(parts.tables["train"].column_names)
+    names = [column.name for column in schema.columns if column.role != "dropped" and column.name in present]
+    kept = {part: rows.select(names) for part, rows in parts.tables.items()}
     left_out = f" (files left out because they cannot be read: {len(table.skipped):,})" if table.skipped else ""
     return Split(
         schema=schema,
